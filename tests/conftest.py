@@ -1,0 +1,46 @@
+"""What every test may ask for: a real MongoDB, and samples that are the same on every run."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from pymongo import MongoClient
+
+from tests.support.mongod import database_url, running_mongod
+
+# The gate must say the same about the same code twice; what is new is searched for by torture.
+settings.register_profile(
+    "gate", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "torture", parent=settings.get_profile("gate"), derandomize=False, max_examples=2_000
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("torture" if config.option.markexpr == "torture" else "gate")
+
+
+@pytest.fixture(scope="session")
+def mongodb_server_url() -> Iterator[str]:
+    """A replica set of one member, started once for each worker; never skips."""
+    with running_mongod() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mongodb_client(mongodb_server_url: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A second handle, to read back what the code under test has written."""
+    with MongoClient(mongodb_server_url, tz_aware=True) as client:
+        yield client
+
+
+@pytest.fixture
+def mongodb_url(mongodb_server_url: str, mongodb_client: MongoClient[dict[str, Any]]) -> Iterator[str]:
+    """The URL of a database that no other test uses; it is dropped afterwards."""
+    name = f"test_{os.getpid()}_{uuid.uuid4().hex[:12]}"
+    yield database_url(mongodb_server_url, name)
+    mongodb_client.drop_database(name)
