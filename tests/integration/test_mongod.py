@@ -48,11 +48,12 @@ def test_an_unreachable_mongod_is_an_error(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-def test_a_mongod_dies_with_its_owner_even_when_that_is_killed():
+def test_a_mongod_dies_with_its_owner_even_when_that_is_killed(tmp_path):
     code = (
         "from tests.support.mongod import *\nwith running_mongod(): print('up', flush=True); time.sleep(60)"
     )
     environment = {name: value for name, value in os.environ.items() if name != OVERRIDE}
+    environment["TMPDIR"] = str(tmp_path)  # nobody is left to remove its data
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment)
     assert owner.stdout.readline() == b"up\n"
     (mongod,) = psutil.Process(owner.pid).children()
