@@ -6,7 +6,7 @@ any order of adding gives the same cell. Instants and durations are microseconds
 
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Width = Literal["minute", "hour", "day", "month", "year"]
 WIDTHS: Final[tuple[Width, ...]] = ("minute", "hour", "day", "month", "year")
@@ -15,6 +15,22 @@ EDGES: Final = "edges"
 COHORT: Final = "cohort"
 
 Cell = dict[int | str, int]
+"""Counters by code; zeros left out."""
+
+
+class CellKey(NamedTuple):
+    """A cell's place. `kind` is "events", "edges" or "cohort"; `width` "minute", "hour", "day", "month", "year".
+
+    `start` is the bucket's first instant in microseconds. `group` is, by kind: (flow, version, block, object type)
+    with block "" for the transaction as a whole; (flow, version, from, to, object type); (flow, version, object
+    type, status). An unknown flow, version or type is "".
+    """
+
+    tenant: str
+    kind: str
+    width: str
+    start: int
+    group: tuple[str, ...]
 
 # Events of a block's executions, and (block "") of transactions as a whole.
 ARRIVALS: Final = 1

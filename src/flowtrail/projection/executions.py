@@ -59,3 +59,8 @@ def order_key(record: BlockRecord) -> OrderKey | None:
 def display_key(record: BlockRecord) -> OrderKey:
     """The order executions are shown in: as `order_key`, those that only wait by their arrival."""
     return order_key(record) or (arrival_at(record), NEVER, record.id)
+
+
+def current_key(record: BlockRecord) -> tuple[int, bytes]:
+    """Which execution a transaction stands at: the one that began last, ties by id; ending does not change it."""
+    return (display_key(record)[0], record.id)

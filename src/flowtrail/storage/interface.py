@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from flowtrail.model.conditions import EVERYTHING, Condition, Moment, SortKey
 from flowtrail.model.pages import Page, Writer
+from flowtrail.projection.cells import Cell, CellKey
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import State
 
@@ -80,25 +81,6 @@ class Journal(Protocol):
 
 
 # --- writing views -----------------------------------------------------------------------------------------
-
-
-class CellKey(NamedTuple):
-    """A cell's place. `kind` is "events", "edges" or "cohort"; `width` "minute", "hour", "day", "month", "year".
-
-    `start` is the bucket's first instant in microseconds. `group` is, by kind: (flow, version, block, object type)
-    with block "" for the transaction as a whole; (flow, version, from, to, object type); (flow, version, object
-    type, status). An unknown flow, version or type is "".
-    """
-
-    tenant: str
-    kind: str
-    width: str
-    start: int
-    group: tuple[str, ...]
-
-
-Cell = dict[int | str, int]
-"""Counters by code (see `projection.cells`): integers only, zeros left out. Adding cells adds their counters."""
 
 
 @dataclass(slots=True)
