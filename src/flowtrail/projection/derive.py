@@ -1,0 +1,147 @@
+"""What follows from one state: its header, its terms and what it contributes to cells.
+
+These are the definitions. The projector computes the same from differences (`projection.tracked`); tests and
+`check` hold it to what stands here.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord
+from flowtrail.projection import terms as term
+from flowtrail.projection.chain import Chain
+from flowtrail.projection.executions import arrival_at, current_key
+from flowtrail.projection.fingerprint import fingerprint
+from flowtrail.projection.header import Header
+from flowtrail.projection.registers import merged_block, merged_transaction
+from flowtrail.projection.state import State
+from flowtrail.projection.tally import Tally
+
+
+def executions(state: State) -> Iterator[BlockRecord]:
+    """The state's executions, merged, in no particular order."""
+    for held in state.executions.values():
+        yield held if isinstance(held, BlockRecord) else merged_block(held)
+
+
+def header_of(state: State) -> Header:
+    """The header of a state."""
+    header = facts_header(state)
+    best: tuple[bool, tuple[int, bytes]] | None = None
+    opened = header.opened_at
+    for held in state.executions.values():
+        record = held if isinstance(held, BlockRecord) else merged_block(held)
+        header.updated_at = max(header.updated_at, record.at)
+        if record.status == "failed":
+            header.has_failures = True
+        if header.created_at is None and (opened == 0 or arrival_at(record) < opened):
+            opened = arrival_at(record)
+        if header.status == "in_transit":
+            standing = (record.status == "running", current_key(record))
+            if best is None or standing > best:
+                best, header.current_block = standing, record.block
+    header.opened_at = opened
+    return header
+
+
+def facts_header(state: State) -> Header:
+    """The header as far as it follows from a state's facts, without its executions."""
+    header = Header(truncated=state.truncated)
+    earliest: list[int] = []
+    if state.opened:
+        merged = merged_transaction(state.opened)
+        header.announced = True
+        header.flow, header.version = merged.flow, merged.version
+        header.object_type, header.object_id = merged.object_type, merged.object_id
+        header.created_at, header.deadline_at = merged.created_at, merged.deadline_at
+        header.attempt = merged.attempt or 1
+        header.updated_at = max(record.at for record in state.opened)
+        earliest = [record.at for record in state.opened]
+    for attempt, ends in state.ends.items():
+        header.attempt = max(header.attempt, attempt)
+        header.updated_at = max(header.updated_at, max(record.at for record in ends))
+        earliest.append(end_instant(ends))
+    present = state.ends.get(header.attempt)
+    if present:
+        header.status, header.ended_at = present[-1].outcome, end_instant(present)
+    header.opened_at = min(earliest, default=0) if header.created_at is None else header.created_at
+    return header
+
+
+def end_instant(ends: list[EndRecord]) -> int:
+    """Where an attempt ended: as stated, else when it was stated. A pruned end is one record."""
+    ended = ends[-1].ended_at
+    return ends[-1].at if ended is None else ended
+
+
+def terms_of(state: State) -> set[str]:
+    """The state's rows of the inverted index."""
+    found = facts_terms(state)
+    for record in executions(state):
+        found.update(execution_terms(record))
+    return found
+
+
+def facts_terms(state: State) -> set[str]:
+    """The terms that follow from a state's facts."""
+    found: set[str] = set()
+    if state.opened:
+        merged = merged_transaction(state.opened)
+        found.add(term.object_term(merged.object_id, merged.object_type))
+        for name, value in (merged.keys or {}).items():
+            found.add(term.key_term(name, value))
+        if merged.version is not None:
+            found.add(term.version_term(merged.version))
+        if merged.trace is not None:
+            found.add(term.trace_term(merged.trace))
+    for ends in state.ends.values():
+        if ends[-1].predicate is not None:
+            found.add(term.predicate_term(ends[-1].predicate))
+    return found
+
+
+def execution_terms(record: BlockRecord) -> Iterable[str]:
+    """The terms of one merged execution."""
+    status, worker = record.status, record.worker
+    if worker is None and status == "succeeded":
+        return ()
+    found = set() if worker is None else {term.worker_term(worker)}
+    if status in term.BLOCK_TERM_STATUSES:
+        found.add(term.block_term(record.block, status))  # type: ignore[arg-type]
+    if status == "skipped" and record.skip is not None:
+        found.add(term.predicate_term(record.skip.predicate))
+    if status == "failed":
+        found.add(term.problem_term(fingerprint(record)))
+        for exception in record.exceptions or ():
+            held = exception
+            while True:
+                found.add(term.exception_term(held.kind))
+                if held.cause is None:
+                    break
+                held = held.cause
+    return found
+
+
+def tally_state(tally: Tally, tenant: str, state: State, header: Header, sign: int) -> None:
+    """Add everything one transaction contributes to cells. `header` is the state's."""
+    scope = tally.scope(tenant, header.flow, header.version, header.object_type)
+    scope.transaction(sign, header.opened_at, header.ended_at, header.status, header.attempt)
+    scope.cohort(sign, header.opened_at, header.status)
+    for attempt, ends in state.ends.items():
+        if attempt != header.attempt:
+            scope.earlier_end(sign, end_instant(ends), ends[-1].outcome)
+    chains: dict[bytes | None, Chain] = {}
+
+    def edge(part: int, source: str, target: str, instant: int, time: int) -> None:
+        scope.edge(sign * part, source, target, instant, time)
+
+    for record in executions(state):
+        scope.execution(sign, record, header.ended_at)
+        chain = chains.get(record.parent)
+        if chain is None:
+            chain = chains[record.parent] = Chain()
+        chain.insert(record, edge)
+
+
+def transaction_of(state: State) -> TransactionRecord | None:
+    """What was announced of the transaction, as one record; None when nobody announced it."""
+    return merged_transaction(state.opened) if state.opened else None
