@@ -209,7 +209,9 @@ class _Places:
         for place in np.flatnonzero(sums).tolist():
             self._put(minutes, place, counter, int(sums[place]))
 
-    def add_histogram(self, minutes: dict[tuple[int, int], Cell], base: int, values: Ints, signs: Ints) -> None:
+    def add_histogram(
+        self, minutes: dict[tuple[int, int], Cell], base: int, values: Ints, signs: Ints
+    ) -> None:
         """Count each row's value in its bucket."""
         buckets = np.searchsorted(_BOUNDS, values, side="right")
         keys, where = np.unique(self.places * code.HISTOGRAM_CODES + buckets, return_inverse=True)
@@ -242,7 +244,8 @@ def _count_executions(minutes: dict[tuple[int, int], Cell], table: Ints) -> None
     at = np.abs(stated)
     far = np.iinfo(np.int64).max
     arrival = np.minimum(
-        np.where(queued < 0, far, queued), np.minimum(np.where(started < 0, far, started), np.where(ended < 0, far, ended))
+        np.where(queued < 0, far, queued),
+        np.minimum(np.where(started < 0, far, started), np.where(ended < 0, far, ended)),
     )
     arrival = np.where(arrival == far, at, arrival)
     final = status > 0
@@ -284,7 +287,9 @@ def _count_transactions(minutes: dict[tuple[int, int], Cell], table: Ints) -> No
     _count_intervals(minutes, (group, sign, opened, ended), code.WORK_IN, code.WORK_SKEWED)
 
 
-def _count_times(minutes: dict[tuple[int, int], Cell], rows: Sequence[Ints], counter: int, histogram: int) -> None:
+def _count_times(
+    minutes: dict[tuple[int, int], Cell], rows: Sequence[Ints], counter: int, histogram: int
+) -> None:
     group, instant, sign, value = rows
     places = _Places(group, instant)
     places.add(minutes, counter, sign)
@@ -292,7 +297,9 @@ def _count_times(minutes: dict[tuple[int, int], Cell], rows: Sequence[Ints], cou
     places.add_histogram(minutes, histogram, value, sign)
 
 
-def _count_intervals(minutes: dict[tuple[int, int], Cell], columns: Sequence[Ints], opens: int, skewed: int) -> None:
+def _count_intervals(
+    minutes: dict[tuple[int, int], Cell], columns: Sequence[Ints], opens: int, skewed: int
+) -> None:
     """Count where intervals open and close, with their offsets; `opens` is the first of four adjacent counters."""
     group, sign, since, until = columns
     known = since >= 0

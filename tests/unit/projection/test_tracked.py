@@ -1,0 +1,70 @@
+"""What the projector keeps by differences equals what the definitions say, after every fold."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowtrail.projection.cells import add_into
+from flowtrail.projection.contributions import contributions
+from flowtrail.projection.derive import header_of, terms_of
+from flowtrail.projection.state import State
+from flowtrail.projection.tally import Tally
+from flowtrail.projection.tracked import Tracked
+from tests.support.records import IDS, records
+
+ONE = [IDS[0]]
+
+
+def folded(batch):
+    state = State()
+    for record in batch:
+        Tracked._add(state, record)  # noqa: SLF001 -- the same dispatch, on a bare state
+    return state
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(records(ONE), min_size=1, max_size=4), min_size=1, max_size=6), st.booleans())
+def test_a_tracked_state_equals_its_definition_after_every_batch(batches, reload):
+    tracked = Tracked("default")
+    seen, cells, terms, pieces, facts = [], {}, set(), [], None
+    for batch in batches:
+        seen.extend(batch)
+        tally = Tally()
+        before = tracked.header
+        difference = tracked.fold(batch, tally)
+        for key, cell in tally.cells().items():
+            add_into(cells.setdefault(key, {}), cell)
+        cells = {key: cell for key, cell in cells.items() if cell}
+        state = folded(seen)
+        assert tracked.state.encode() == state.encode()
+        assert tracked.header == header_of(state)
+        assert cells == contributions("default", state)
+        if difference is None:
+            assert before == tracked.header
+        else:
+            if difference.before is not None and difference.before.opened_at != tracked.header.opened_at:
+                assert set(difference.terms_gone) == terms
+            terms = terms.difference(difference.terms_gone).union(difference.terms_new)
+            facts = difference.facts or facts
+            pieces += [difference.piece] if difference.piece else []
+        assert terms == terms_of(state)
+        loaded = State.load(facts, pieces)
+        assert loaded.encode() == state.encode()
+        if reload:
+            tracked = Tracked("default", loaded, "handle")
+            assert tracked.header == header_of(state)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(records(ONE), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_a_state_depends_on_the_set_of_records_alone(batch, random):
+    shuffled = batch + random.choices(batch, k=3)
+    random.shuffle(shuffled)
+    cut = random.randrange(len(shuffled) + 1)
+    left, right = folded(shuffled[:cut]), folded(shuffled[cut:])
+    joined = State.load(left.encode_facts(), [right.encode_executions(), left.encode_executions()])
+    for record in State.load(right.encode_facts(), []).opened:
+        joined.add_transaction(record)
+    for ends in right.ends.values():
+        for record in ends:
+            joined.add_end(record)
+    assert joined.encode() == folded(batch).encode() == folded(shuffled).encode()
