@@ -1,1 +1,45 @@
-"""Where journal and views live: one interface, three back ends. `open_store` picks one by its URL."""
+"""Where journal and views live: one contract (`interface`), three back ends, chosen by URL."""
+
+from flowtrail.model.errors import Refusal, StoreUnavailable
+from flowtrail.storage.interface import Store
+
+DEFAULT_STORE = "sqlite:./flowtrail-data"
+ALLOWED = "sqlite:DIRECTORY, mongodb://…/DATABASE or memory:"
+
+
+def open_store(url: str, *, create: bool = True, address: str = "") -> Store:
+    """The store at that URL, opened; whoever opens it closes it.
+
+    `address` is what others are told who try to write to an embedded store while this process does.
+    Raises: Refusal (no such kind of store), StoreMissing, StoreTooNew, StoreUnavailable (also when the extra that
+    carries the driver is not installed).
+    """
+    store = _made(url, address)
+    store.open(create=create)
+    return store
+
+
+def _made(url: str, address: str) -> Store:
+    scheme, _, rest = url.partition(":")
+    if scheme == "sqlite" and rest:
+        try:
+            from flowtrail.storage.sqlite.store import SqliteStore
+        except ImportError as error:
+            raise _extra_missing(url, "server", error) from error
+        return SqliteStore(rest, address=address)
+    if scheme in {"mongodb", "mongodb+srv"}:
+        try:
+            from flowtrail.storage.mongodb.store import MongoStore
+        except ImportError as error:
+            raise _extra_missing(url, "mongodb", error) from error
+        return MongoStore(url)
+    if scheme == "memory":
+        from flowtrail.storage.memory.store import MemoryStore
+
+        return MemoryStore(rest)
+    raise Refusal("unknown_store", f"there is no store of this kind; allowed: {ALLOWED}", "store", url, ALLOWED)
+
+
+def _extra_missing(url: str, extra: str, error: ImportError) -> StoreUnavailable:
+    scheme = url.partition(":")[0]
+    return StoreUnavailable(f'a {scheme} store needs {error.name}: pip install "flowtrail[{extra}]"')

@@ -1,0 +1,1 @@
+"""The reference store: dictionaries in this process, obviously right, gone with it."""
