@@ -8,7 +8,7 @@ Values passed in belong to the store until the call returns; values returned bel
 MUST and MAY are meant: each MUST has a test in `tests/contract` that names it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -179,7 +179,13 @@ class Loaded:
 
 
 class ViewWriter(Protocol):
-    """The projector's side. One instance, one thread."""
+    """The projector's side. One instance, one thread.
+
+    `max_changes` is how many changes one batch may carry (None: any number); the projector splits its work so that
+    every batch carries exactly the cells that its changes contribute.
+    """
+
+    max_changes: int | None
 
     def acquire(self, holder: str, ttl_s: float) -> Lease | None:
         """Take the lease, or None while another holder's has not run out. A takeover MUST raise the epoch, durably,
@@ -200,8 +206,6 @@ class ViewWriter(Protocol):
         MUST check in the same atomic write that `lease` is still the newest, by updating it. A batch without
         changes, cells, links, definitions or set-aside records MAY only save the position, without a new revision.
         Headers, terms, pieces, cells, links, change log and position are visible together or not at all;
-        a store that has to split a large batch (MongoDB) MUST split by transactions, each part with the cells
-        that its transactions contribute: see `split`, and then the position goes with the last part.
         Raises: LeaseLost; StoreFull, StoreUnavailable (outcome unknown: drop every cached state, load again).
         """
 
@@ -367,9 +371,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give connections back; idempotent."""
-
-
-def split(batch: Batch, limit: int) -> Iterable[Sequence[Change]]:
-    """The changes of a batch in parts of at most `limit`."""
-    for first in range(0, len(batch.changes), limit):
-        yield batch.changes[first : first + limit]
