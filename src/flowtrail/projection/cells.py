@@ -32,6 +32,7 @@ class CellKey(NamedTuple):
     start: int
     group: tuple[str, ...]
 
+
 # Events of a block's executions, and (block "") of transactions as a whole.
 ARRIVALS: Final = 1
 """At the earliest of queued, started, ended; of a transaction at its opened instant."""
@@ -63,7 +64,12 @@ WORK_IN: Final = 24
 WORK_IN_OFFSET: Final = 25
 WORK_OUT: Final = 26
 WORK_OUT_OFFSET: Final = 27
-OFFSETS: Final = {WAIT_IN_OFFSET: WAIT_IN, WAIT_OUT_OFFSET: WAIT_OUT, WORK_IN_OFFSET: WORK_IN, WORK_OUT_OFFSET: WORK_OUT}
+OFFSETS: Final = {
+    WAIT_IN_OFFSET: WAIT_IN,
+    WAIT_OUT_OFFSET: WAIT_OUT,
+    WORK_IN_OFFSET: WORK_IN,
+    WORK_OUT_OFFSET: WORK_OUT,
+}
 """Offset sum -> its count: widening a bucket adds count times (the narrow start minus the wide start)."""
 
 # Edges (time: previous execution's end to this one's start) and cohorts.
@@ -122,7 +128,9 @@ def start_of(width: str, instant: int) -> int:
     if step:
         return instant - instant % step
     moment = _EPOCH + timedelta(microseconds=instant)
-    first = moment.replace(month=1 if width == "year" else moment.month, day=1, hour=0, minute=0, second=0, microsecond=0)
+    first = moment.replace(
+        month=1 if width == "year" else moment.month, day=1, hour=0, minute=0, second=0, microsecond=0
+    )
     return (first - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -26,44 +26,63 @@ def executions(state: State) -> Iterator[BlockRecord]:
 def header_of(state: State) -> Header:
     """The header of a state."""
     header = facts_header(state)
-    best: tuple[bool, tuple[int, bytes]] | None = None
     opened = header.opened_at
-    for held in state.executions.values():
-        record = held if isinstance(held, BlockRecord) else merged_block(held)
+    for record in executions(state):
         header.updated_at = max(header.updated_at, record.at)
         if record.status == "failed":
             header.has_failures = True
         if header.created_at is None and (opened == 0 or arrival_at(record) < opened):
             opened = arrival_at(record)
-        if header.status == "in_transit":
-            standing = (record.status == "running", current_key(record))
-            if best is None or standing > best:
-                best, header.current_block = standing, record.block
     header.opened_at = opened
+    if header.status == "in_transit":
+        header.current_block = current_block(state)
     return header
+
+
+def current_block(state: State) -> str | None:
+    """Where a transaction in transit stands: its running execution that began last, else the one that began last."""
+    found: tuple[bool, tuple[int, bytes], str] | None = None
+    for record in executions(state):
+        standing = (record.status == "running", current_key(record), record.block)
+        if found is None or standing > found:
+            found = standing
+    return None if found is None else found[2]
 
 
 def facts_header(state: State) -> Header:
     """The header as far as it follows from a state's facts, without its executions."""
-    header = Header(truncated=state.truncated)
-    earliest: list[int] = []
-    if state.opened:
+    if not state.opened:
+        header, earliest = Header(truncated=state.truncated), []
+    else:
         merged = merged_transaction(state.opened)
-        header.announced = True
-        header.flow, header.version = merged.flow, merged.version
-        header.object_type, header.object_id = merged.object_type, merged.object_id
-        header.created_at, header.deadline_at = merged.created_at, merged.deadline_at
-        header.attempt = merged.attempt or 1
-        header.updated_at = max(record.at for record in state.opened)
-        earliest = [record.at for record in state.opened]
+        updated = state.opened[-1].at
+        header = Header(
+            True,
+            merged.flow,
+            merged.version,
+            merged.object_type,
+            merged.object_id,
+            "in_transit",
+            merged.attempt or 1,
+            merged.created_at or 0,
+            updated,
+            merged.created_at,
+            None,
+            merged.deadline_at,
+            None,
+            False,
+            state.truncated,
+        )
+        earliest = [state.opened[0].at]
     for attempt, ends in state.ends.items():
         header.attempt = max(header.attempt, attempt)
-        header.updated_at = max(header.updated_at, max(record.at for record in ends))
+        header.updated_at = max(header.updated_at, ends[-1].at)
         earliest.append(end_instant(ends))
     present = state.ends.get(header.attempt)
-    if present:
+    if present is not None:
         header.status, header.ended_at = present[-1].outcome, end_instant(present)
-    header.opened_at = min(earliest, default=0) if header.created_at is None else header.created_at
+    if header.created_at is None:
+        header.opened_at = min(earliest, default=0)
     return header
 
 
@@ -106,7 +125,7 @@ def execution_terms(record: BlockRecord) -> Iterable[str]:
         return ()
     found = set() if worker is None else {term.worker_term(worker)}
     if status in term.BLOCK_TERM_STATUSES:
-        found.add(term.block_term(record.block, status))  # type: ignore[arg-type]
+        found.add(term.block_term(record.block, status))
     if status == "skipped" and record.skip is not None:
         found.add(term.predicate_term(record.skip.predicate))
     if status == "failed":

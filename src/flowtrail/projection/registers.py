@@ -6,7 +6,7 @@ the list is sorted by stamp with one record a stamp. That form is unique, so equ
 usual thing, told once, is its record unchanged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -51,6 +51,11 @@ _MAPS: Final[dict[type, tuple[str, ...]]] = {
     BlockRecord: ("details", "usage"),
     EndRecord: (),
 }
+_IDENTITY: Final[dict[type, tuple[str, ...]]] = {
+    TransactionRecord: ("id",),
+    BlockRecord: ("transaction", "id"),
+    EndRecord: ("transaction", "attempt"),
+}
 _FINAL: Final = frozenset({"succeeded", "failed", "skipped"})
 
 
@@ -84,8 +89,8 @@ def join(records: Iterable[R]) -> tuple[list[R], bool]:
             if value[0] is None or value[0] == "":
                 continue
             _keep_greatest(single, group, (_rank(group, value), stamp, _value_bytes(value), value))
-        if kind is TransactionRecord and record.attempt is not None:  # type: ignore[union-attr]
-            value = (record.attempt,)  # type: ignore[union-attr]
+        if kind is TransactionRecord and record.attempt is not None:
+            value = (record.attempt,)
             _keep_greatest(single, ("attempt",), (value[0], stamp, b"", value))
         for name, registers in maps.items():
             for key, entry in (getattr(record, name) or {}).items():
@@ -128,12 +133,8 @@ def _regroup(
 
 def _bare(pattern: R, stamp: Stamp, fields: dict[str, Any]) -> R:
     at, producer, seq = stamp
-    common: dict[str, Any] = {"at": at, "producer": producer or None, "seq": seq or None}
-    if isinstance(pattern, TransactionRecord):
-        return TransactionRecord(id=pattern.id, **common, **fields)
-    if isinstance(pattern, BlockRecord):
-        return BlockRecord(transaction=pattern.transaction, id=pattern.id, **common, **fields)
-    return EndRecord(transaction=pattern.transaction, attempt=pattern.attempt, **common, **fields)
+    identity = {name: getattr(pattern, name) for name in _IDENTITY[type(pattern)]}
+    return type(pattern)(at=at, producer=producer or None, seq=seq or None, **identity, **fields)
 
 
 def merged_block(statements: "list[BlockRecord] | BlockRecord") -> BlockRecord:
@@ -145,17 +146,21 @@ def merged_block(statements: "list[BlockRecord] | BlockRecord") -> BlockRecord:
         return statements
     if len(statements) == 1:
         return statements[0]
-    return _merged(statements, BlockRecord(transaction=statements[0].transaction, at=0, id=statements[0].id))
+    into = BlockRecord(transaction=statements[0].transaction, at=0, id=statements[0].id)
+    _merge(statements, into)
+    return into
 
 
 def merged_transaction(statements: list[TransactionRecord]) -> TransactionRecord:
     """What the statements about one transaction say together, as one record."""
     if len(statements) == 1:
         return statements[0]
-    return _merged(statements, TransactionRecord(id=statements[0].id, at=0))
+    into = TransactionRecord(id=statements[0].id, at=0)
+    _merge(statements, into)
+    return into
 
 
-def _merged(statements: list[R], into: R) -> R:
+def _merge(statements: Sequence[R], into: R) -> None:
     # Pruned records never set the same register twice, so the order does not matter but for `at`.
     for record in statements:
         for name in record.__struct_fields__:
@@ -166,4 +171,3 @@ def _merged(statements: list[R], into: R) -> R:
             if name in _MAPS[type(record)] and held:
                 value = {**held, **value}
             setattr(into, name, value)
-    return into

@@ -4,7 +4,7 @@ Rows are collected as integers and counted by column (numpy): counting a row at 
 A tally is a sum: the order of rows does not matter, and a row with sign -1 takes its twin back exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,9 @@ _COLUMNS: Final = 8
 _EXACT_FLOAT: Final = 2**53
 """`bincount` adds floats: exact while no sum can pass this; beyond, integers of any size are used."""
 
-_STATUS: Final = {None: 0, "pending": 0, "running": 0, "in_transit": 0, **code.STATUS_CODES}
+_STATUS: Final[Mapping[str | None, int]] = (
+    dict.fromkeys((None, "pending", "running", "in_transit"), 0) | code.STATUS_CODES
+)
 _BOUNDS: Final = np.array([int(bound) for bound in code.BOUNDS], dtype=np.int64)
 
 Ints = npt.NDArray[np.int64]
@@ -90,7 +92,7 @@ class Scope:
                 _NONE if ended is None else ended,
                 _STATUS[record.status],
                 _NONE if closed_at is None else closed_at,
-                record.at if attempt is None or attempt < 2 else -record.at,  # noqa: PLR2004 -- the first is no retry
+                record.at if attempt is None or attempt < 2 else -record.at,
             )
         )
         if record.usage:
@@ -136,9 +138,8 @@ class Tally:
 
     def usage(self, sign: int, group: int, record: BlockRecord) -> None:
         """Add an execution's usage, in micro-units, where it ended or was last heard of."""
-        for instant in (record.ended_at, record.started_at, record.queued_at, record.at):
-            if instant is not None:
-                break
+        known = (record.ended_at, record.started_at, record.queued_at)
+        instant = next((each for each in known if each is not None), record.at)
         for name, amount in (record.usage or {}).items():
             self.point(sign, group, instant, code.USAGE_PREFIX + name, round(amount * 1_000_000))
             self.point(sign, group, instant, code.USAGE_COUNT_PREFIX + name, 1)

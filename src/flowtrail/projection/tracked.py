@@ -7,18 +7,21 @@ the two to each other after every fold.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Any
 
 from flowtrail.model.limits import MAX_EXECUTIONS
 from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord, encode_record
 from flowtrail.projection.chain import Chain
 from flowtrail.projection.derive import (
+    current_block,
     end_instant,
     execution_terms,
     facts_header,
     facts_terms,
+    header_of,
 )
-from flowtrail.projection.executions import FINAL, arrival_at, current_key
+from flowtrail.projection.executions import FINAL, NEVER, arrival_at, current_key, end_at
 from flowtrail.projection.header import Header
 from flowtrail.projection.registers import join, merged_block
 from flowtrail.projection.state import State
@@ -50,6 +53,7 @@ class Tracked:
         "_chains",
         "_execution_terms",
         "_facts_terms",
+        "_indexed",
         "_failed",
         "_latest",
         "_unfinished",
@@ -68,9 +72,10 @@ class Tracked:
         self._clear()
         if state is not None:
             self.state = state
-            self._rebuild(None)
+            self._derive()
 
     def _clear(self) -> None:
+        self._indexed = False
         self._chains: dict[bytes | None, Chain] = {}
         self._execution_terms: Counter[str] | None = None
         self._failed = 0
@@ -79,30 +84,85 @@ class Tracked:
 
     # --- folding ------------------------------------------------------------------------------------------
 
-    def fold(self, records: Iterable[Folded], tally: Tally) -> Difference | None:
+    def fold(self, records: Sequence[Folded], tally: Tally) -> Difference | None:
         """Fold records in, tally the difference, and say what to store; None when nothing changed."""
-        records = list(records)
         before = self.header
         if before is None:
             return self._first(records, tally)
-        if len(self.state.executions) + len(records) > MAX_EXECUTIONS or any(
-            type(record) is TransactionRecord and record not in self.state.opened for record in records
+        if not self._indexed:
+            self._index()
+        state = self.state
+        if len(records) == 1 and type(record := records[0]) is BlockRecord:
+            if record.id not in state.executions and len(state.executions) < MAX_EXECUTIONS:
+                return self._arrive(record, before, tally)
+        elif len(state.executions) + len(records) > MAX_EXECUTIONS or any(
+            type(record) is TransactionRecord and record not in state.opened for record in records
         ):
             return self._again(records, before, tally)
         return self._next(records, before, tally)
 
-    def _first(self, records: list[Folded], tally: Tally) -> Difference | None:
+    def _first(self, records: Sequence[Folded], tally: Tally) -> Difference:
+        """A transaction nobody stored yet: told whole, as most are, this is all that is ever done for it."""
         state = self.state
+        executions = state.executions
         for record in records:
-            self._add(state, record)
+            if (
+                type(record) is BlockRecord
+                and record.id not in executions
+                and len(executions) < MAX_EXECUTIONS
+            ):
+                executions[record.id] = record
+            else:
+                self._add(state, record)
+        header, terms = self._count_first(tally)
+        self.header = header
         difference = Difference(None)
-        self._rebuild(tally)
-        terms = self._terms()
-        difference.terms_new = sorted(terms) if len(terms) > 1 else list(terms)
+        difference.terms_new = sorted(terms)
         difference.facts = state.encode_facts()
-        if state.executions:
+        if executions:
             difference.piece = state.encode_executions()
         return difference
+
+    def _count_first(self, tally: Tally) -> tuple[Header, set[str]]:
+        """Header, terms and cells of the whole state in one pass; what later folds need is made when they come."""
+        state = self.state
+        header = facts_header(state)
+        terms = self._facts_terms = facts_terms(state)
+        scope = self._scope(tally, header)
+        closed_at, updated, opened = header.ended_at, header.updated_at, header.opened_at
+        announced, count = header.created_at is not None, scope.execution
+        levels: dict[bytes | None, list[Step]] = {}
+        for held in state.executions.values():
+            record = held if type(held) is BlockRecord else merged_block(held)
+            count(1, record, closed_at)
+            status, ended, first = record.status, record.ended_at, record.started_at
+            updated = max(updated, record.at)
+            if status == "failed":
+                header.has_failures = True
+            if status != "succeeded" or record.worker is not None:
+                terms = terms.union(execution_terms(record))
+            if not announced and (not opened or arrival_at(record) < opened):
+                opened = arrival_at(record)
+            if first is None:
+                first = ended
+                if first is None:
+                    continue
+            over = (end_at(record) if ended is None else ended) if status in FINAL else None
+            step = (first, NEVER if ended is None else ended, record.id, record.block, over)
+            level = levels.get(record.parent)
+            if level is None:
+                levels[record.parent] = [step]
+            else:
+                level.append(step)
+        for level in levels.values():
+            _count_level(scope, level)
+        header.opened_at, header.updated_at = opened, updated
+        if header.status == "in_transit":
+            header.current_block = current_block(state)
+        self._count_whole(scope, header, 1)
+        if len(state.ends) > 1 or header.attempt not in state.ends:
+            self._count_earlier(scope, self._ends(), header, 1)
+        return header, terms
 
     @staticmethod
     def _add(state: State, record: Folded) -> bool:
@@ -112,7 +172,39 @@ class Tracked:
             return state.add_end(record)
         return state.add_transaction(record)  # type: ignore[arg-type]
 
-    def _again(self, records: list[Folded], before: Header, tally: Tally) -> Difference | None:
+    def _arrive(self, record: BlockRecord, before: Header, tally: Tally) -> Difference | None:
+        """One statement about an execution nobody spoke of before: what an open transaction mostly sees."""
+        state = self.state
+        truncated = state.truncated
+        if not state.add_block(record):
+            return None
+        header = copy(before)
+        header.updated_at = max(header.updated_at, record.at)
+        if header.created_at is None:
+            header.opened_at = min(header.opened_at or arrival_at(record), arrival_at(record))
+        self._replace(None, record)
+        header.has_failures = self._failed > 0
+        if header.status == "in_transit":
+            header.current_block = self._current()
+        scope = self._scope(tally, before)
+        if header.opened_at != before.opened_at:
+            self._count_whole(scope, before, -1)
+            self._count_whole(scope, header, 1)
+        scope.execution(1, record, header.ended_at)
+        chain = self._chains.get(record.parent)
+        if chain is None:
+            chain = self._chains[record.parent] = Chain()
+        chain.insert(record, scope.edge)
+        self.header = header
+        difference = Difference(before)
+        difference.piece = encode_record([record])
+        if truncated != state.truncated:
+            difference.facts = state.encode_facts()
+        if record.status != "succeeded" or record.worker is not None or self._moved(before):
+            self._change_terms(difference, (), execution_terms(record), ended=False)
+        return difference
+
+    def _again(self, records: Sequence[Folded], before: Header, tally: Tally) -> Difference | None:
         """Facts that place everything else may change: take all back, fold, and count all again."""
         state = self.state
         terms = self._terms()
@@ -128,11 +220,12 @@ class Tracked:
         if not moved:
             self._count_all(old_scope, before, 1)
             return None
-        self._clear()
-        self._rebuild(tally)
+        self._derive()
+        assert self.header is not None
+        self._count_all(self._scope(tally, self.header), self.header, 1)
         return self._difference(before, facts, changed, terms)
 
-    def _next(self, records: list[Folded], before: Header, tally: Tally) -> Difference | None:
+    def _next(self, records: Sequence[Folded], before: Header, tally: Tally) -> Difference | None:
         """The usual arrival: statements about executions, perhaps an end; only what they touch is counted."""
         state = self.state
         touched: dict[bytes, BlockRecord | None] = {}
@@ -167,7 +260,7 @@ class Tracked:
         self, before: Header, touched: dict[bytes, BlockRecord | None], *, facts_changed: bool
     ) -> Header:
         """Update what is kept of executions, and the header from it."""
-        header = facts_header(self.state) if facts_changed else _copy(before)
+        header = facts_header(self.state) if facts_changed else copy(before)
         if facts_changed:
             header.updated_at = max(header.updated_at, before.updated_at)
             if header.created_at is None:
@@ -229,47 +322,28 @@ class Tracked:
     def _scope(self, tally: Tally, header: Header) -> Scope:
         return tally.scope(self.tenant, header.flow, header.version, header.object_type)
 
-    def _rebuild(self, tally: Tally | None) -> None:
-        """Derive everything from the state, and count it when a tally is given."""
-        header = facts_header(self.state)
-        scope = None if tally is None else self._scope(tally, header)
-        emit = _ignore if scope is None else scope.edge
+    def _index(self) -> None:
+        """Derive from the state what folds by difference need."""
+        self._clear()
+        self._indexed = True
         terms: Counter[str] = Counter()
         latest: BlockRecord | None = None
-        chains, unfinished = self._chains, self._unfinished
-        opened, updated, announced = header.opened_at, header.updated_at, header.created_at is not None
-        for held in self.state.executions.values():
-            record = held if type(held) is BlockRecord else merged_block(held)
-            chain = chains.get(record.parent)
-            if chain is None:
-                chain = chains[record.parent] = Chain()
-            chain.insert(record, emit)
-            if scope is not None:
-                scope.execution(1, record, header.ended_at)
-            status = record.status
-            if record.at > updated:
-                updated = record.at
-            if not announced and (opened == 0 or arrival_at(record) < opened):
-                opened = arrival_at(record)
-            if status == "failed":
+        for record in self._executions():
+            self._chains.setdefault(record.parent, Chain()).insert(record, _ignore)
+            if record.status == "failed":
                 self._failed += 1
-            if status not in FINAL:
-                unfinished[record.id] = record
-            if status != "succeeded" or record.worker is not None:
-                terms.update(execution_terms(record))
+            if record.status not in FINAL:
+                self._unfinished[record.id] = record
+            terms.update(execution_terms(record))
             if latest is None or current_key(record) > current_key(latest):
                 latest = record
         self._latest = latest
         self._execution_terms = terms or None
+
+    def _derive(self) -> None:
+        self._index()
         self._facts_terms = facts_terms(self.state)
-        header.opened_at, header.updated_at = opened, updated
-        header.has_failures = self._failed > 0
-        if header.status == "in_transit":
-            header.current_block = self._current()
-        self.header = header
-        if scope is not None:
-            self._count_whole(scope, header, 1)
-            self._count_earlier(scope, self._ends(), header, 1)
+        self.header = header_of(self.state)
 
     def _count_whole(self, scope: Scope, header: Header, sign: int) -> None:
         scope.transaction(sign, header.opened_at, header.ended_at, header.status, header.attempt)
@@ -355,18 +429,23 @@ class Tracked:
         lost = [t for old in touched.values() if old is not None for t in execution_terms(old)]
         won = [t for key in touched for t in execution_terms(merged_block(self.state.executions[key]))]
         if ended or lost or won or self._moved(before):
-            terms = self._terms()
-            counts = self._execution_terms or Counter()
-            counts.update(won)
-            counts.subtract(lost)
-            for term in lost:
-                if not counts[term]:
-                    del counts[term]
-            self._execution_terms = counts or None
-            if ended:
-                self._facts_terms = facts_terms(self.state)
-            self._tell_terms(difference, terms)
+            self._change_terms(difference, lost, won, ended=ended)
         return difference
+
+    def _change_terms(
+        self, difference: Difference, lost: Iterable[str], won: Iterable[str], *, ended: bool
+    ) -> None:
+        terms = self._terms()
+        counts = self._execution_terms or Counter()
+        counts.update(won)
+        for term in lost:
+            counts[term] -= 1
+            if not counts[term]:
+                del counts[term]
+        self._execution_terms = counts or None
+        if ended:
+            self._facts_terms = facts_terms(self.state)
+        self._tell_terms(difference, terms)
 
     def _moved(self, before: Header) -> bool:
         """Whether the opened instant changed: every term stands under it."""
@@ -390,8 +469,19 @@ class Tracked:
         return difference
 
 
-def _copy(header: Header) -> Header:
-    return Header(*[getattr(header, name) for name in header.__struct_fields__])
+Step = tuple[int, int, bytes, str, int | None]
+"""`executions.order_key` of an execution, its block, and where it ended (None while it is not final)."""
+
+
+def _count_level(scope: Scope, level: list[Step]) -> None:
+    """The edges of one nesting level, as `Chain` would emit them one by one."""
+    level.sort()
+    source, left_at = "", None
+    for first, _, _, block, over in level:
+        if left_at is not None:
+            scope.edge(1, source, block, first, first - left_at)
+        if over is not None:
+            source, left_at = block, over
 
 
 def _ignore(sign: int, source: str, target: str, instant: int, time: int) -> None:

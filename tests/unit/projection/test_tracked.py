@@ -17,7 +17,7 @@ ONE = [IDS[0]]
 def folded(batch):
     state = State()
     for record in batch:
-        Tracked._add(state, record)  # noqa: SLF001 -- the same dispatch, on a bare state
+        Tracked._add(state, record)
     return state
 
 

@@ -1,0 +1,97 @@
+"""Pages of the journal, sorted by what they speak of: the projector's input.
+
+Transactions are folded apart from each other, so their records are gathered first; links and definitions are sets
+and registers of their own and need no folding.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from flowtrail.ledger.pages import read_header, read_records
+
+from flowtrail.model.pages import Page
+from flowtrail.model.records import (
+    AnyRecord,
+    BlockRecord,
+    EndRecord,
+    FlowRecord,
+    LinkRecord,
+    ReportRecord,
+    TransactionRecord,
+    encode_record,
+)
+from flowtrail.projection.tracked import Folded
+from flowtrail.storage.interface import Definition, LinkRow, SetAside
+
+
+class Gathered:
+    """Records by tenant and transaction, with the pages they stand in; and everything that is not folded."""
+
+    __slots__ = ("definitions", "links", "records", "set_aside", "transactions")
+
+    def __init__(self) -> None:
+        self.transactions: dict[str, dict[bytes, tuple[list[Folded], list[int]]]] = {}
+        self.links: list[LinkRow] = []
+        self.definitions: list[Definition] = []
+        self.set_aside: list[SetAside] = []
+        self.records = 0
+
+
+def gather(pages: Iterable[Page]) -> Gathered:
+    """Sort the records of pages; a page that cannot be read is set aside as a whole (leaf -1)."""
+    gathered = Gathered()
+    for page in pages:
+        tenant = ""
+        try:
+            tenant = read_header(page).tenant
+            records = read_records(page)
+        except Exception as error:  # noqa: BLE001 -- whatever is wrong with one page, the others go on
+            gathered.set_aside.append(SetAside(tenant, page.number, -1, None, f"unreadable page: {error}"))
+            continue
+        gathered.records += len(records)
+        _sort(gathered, tenant, page.number, records)
+    return gathered
+
+
+def _sort(gathered: Gathered, tenant: str, number: int, records: Iterable[AnyRecord | None]) -> None:
+    here: dict[bytes, list[Any]] = {}
+    for record in records:
+        kind = type(record)
+        if kind is BlockRecord or kind is EndRecord:
+            key = record.transaction  # type: ignore[union-attr]
+        elif kind is TransactionRecord:
+            key = record.id  # type: ignore[union-attr]
+            if record.retry_of is not None:  # type: ignore[union-attr]
+                gathered.links.append(LinkRow(tenant, record.retry_of, key, "retry"))  # type: ignore[union-attr]
+        else:
+            _sort_other(gathered, tenant, record)
+            continue
+        held = here.get(key)
+        if held is None:
+            here[key] = [record]
+        else:
+            held.append(record)
+    transactions = gathered.transactions.setdefault(tenant, {})
+    for key, own in here.items():
+        group = transactions.get(key)
+        if group is None:
+            transactions[key] = (own, [number])
+        else:
+            group[0].extend(own)
+            group[1].append(number)
+
+
+def _sort_other(gathered: Gathered, tenant: str, record: AnyRecord | None) -> None:
+    if isinstance(record, LinkRecord):
+        gathered.links.append(LinkRow(tenant, record.parent, record.child, record.relation))
+    elif isinstance(record, FlowRecord):
+        gathered.definitions.append(_definition(tenant, "flow", (record.flow, record.version), record))
+    elif isinstance(record, ReportRecord):
+        gathered.definitions.append(_definition(tenant, "report", (record.producer,), record))
+
+
+def _definition(
+    tenant: str, kind: str, name: tuple[str, ...], record: FlowRecord | ReportRecord
+) -> Definition:
+    stamp = (record.at, record.producer or "", record.seq or 0)
+    return Definition(tenant, kind, name, stamp, encode_record(record))

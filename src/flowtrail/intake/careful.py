@@ -1,0 +1,84 @@
+"""Finding the record that cannot be projected: slow, exact, and only when a batch failed.
+
+Every transaction of the batch is folded alone; where that fails, record by record. What fails is set aside with the
+reason, everything else is written, and nothing waits. `rebuild` tries again.
+"""
+
+from collections.abc import Sequence
+
+from flowtrail.model.errors import StoreError
+from flowtrail.projection.cells import add_into
+from flowtrail.projection.state import State
+from flowtrail.projection.tally import Tally
+from flowtrail.projection.tracked import Folded, Tracked
+from flowtrail.storage.interface import Batch, Change, Loaded, SetAside, ViewWriter
+
+
+def fold_carefully(
+    items: Sequence[tuple[str, bytes, list[Folded], list[int]]], writer: ViewWriter, batch: Batch
+) -> None:
+    """Fill `batch` with what can be folded of `items`, and with what cannot as set aside. Raises: StoreError."""
+    for tenant, key, records, pages in items:
+        loaded = writer.load(tenant, [key]).get(key)
+        good, refused = _sift(tenant, loaded, records)
+        for record, reason in refused:
+            batch.set_aside.append(SetAside(tenant, pages[0], -1, key, f"{type(record).__name__}: {reason}"))
+        if not good:
+            continue
+        tally = Tally()
+        tracked = _tracked(tenant, loaded)
+        difference = tracked.fold(good, tally)
+        if difference is None or tracked.header is None:
+            continue
+        batch.changes.append(
+            Change(
+                tenant,
+                key,
+                tracked.locator,
+                difference.before,
+                tracked.header,
+                difference.facts,
+                difference.piece,
+                tracked.state,
+                difference.terms_gone,
+                difference.terms_new,
+                pages,
+            )
+        )
+        for place, cell in tally.cells().items():
+            add_into(batch.cells.setdefault(place, {}), cell)
+    batch.cells = {place: cell for place, cell in batch.cells.items() if cell}
+
+
+def _tracked(tenant: str, loaded: Loaded | None) -> Tracked:
+    if loaded is None:
+        return Tracked(tenant)
+    return Tracked(tenant, State.load(loaded.facts, loaded.pieces), loaded.locator)
+
+
+def _sift(
+    tenant: str, loaded: Loaded | None, records: Sequence[Folded]
+) -> tuple[list[Folded], list[tuple[Folded, Exception]]]:
+    good: list[Folded] = []
+    refused: list[tuple[Folded, Exception]] = []
+    if _fails(tenant, loaded, records) is None:
+        return list(records), refused
+    for record in records:
+        reason = _fails(tenant, loaded, [*good, record])
+        if reason is None:
+            good.append(record)
+        else:
+            refused.append((record, reason))
+    return good, refused
+
+
+def _fails(tenant: str, loaded: Loaded | None, records: Sequence[Folded]) -> Exception | None:
+    try:
+        tally = Tally()
+        _tracked(tenant, loaded).fold(records, tally)
+        tally.cells()
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- whatever it is, this record waits and the others do not
+        return error
+    return None

@@ -1,0 +1,258 @@
+"""The projector: follows the journal and keeps the views, under a lease.
+
+Pages -> records by transaction -> fold -> difference -> one atomic write. What it holds in memory is only what the
+store holds too: after a takeover, or any write not known to have committed, everything is dropped and read again.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from flowtrail.ledger.pages import record_count
+
+from flowtrail.intake.batches import Gathered, gather
+from flowtrail.intake.cache import Cache
+from flowtrail.intake.careful import fold_carefully
+from flowtrail.model.clock import monotonic_s
+from flowtrail.model.errors import LeaseLost, StoreError
+from flowtrail.model.ids import random_bytes
+from flowtrail.model.pages import Page, split_number
+from flowtrail.projection.state import State
+from flowtrail.projection.tally import Tally
+from flowtrail.projection.tracked import Folded, Tracked
+from flowtrail.storage.interface import Batch, Change, Journal, Lease, Position, ViewWriter
+
+log = logging.getLogger(__name__)
+
+BATCH_RECORDS: Final = 20_000
+"""Larger batches gain nothing more and make what is new wait."""
+READ_PAGES: Final = 8
+LEASE_S: Final = 5.0
+"""How long readers wait for a takeover when a projector dies without releasing its lease."""
+INTERVAL_S: Final = 0.05
+"""Between two starts while little arrives: small batches are dear."""
+PAUSE_S: Final = 0.5
+"""After the store failed."""
+
+Item = tuple[str, bytes, list[Folded], list[int]]
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a projector did so far, for those who watch it."""
+
+    records: int = 0
+    batches: int = 0
+    set_aside: int = 0
+    leased: bool = False
+
+
+class Projector:
+    """Folds one store's journal into the views behind `writer`. One thread."""
+
+    def __init__(self, journal: Journal, writer: ViewWriter, *, holder: str | None = None) -> None:
+        self._journal = journal
+        self._writer = writer
+        self._holder = holder or random_bytes(8).hex()
+        self._lease: Lease | None = None
+        self._position: Position = {}
+        self._cache = Cache()
+        self.progress = Progress()
+
+    def run(self, stop: threading.Event, wake: threading.Event) -> None:
+        """Project until `stop` is set; `wake` cuts the waiting short. Survives a store that fails for a while."""
+        while not stop.is_set():
+            began = monotonic_s()
+            pause = INTERVAL_S
+            try:
+                folded = self.step()
+                if folded >= BATCH_RECORDS:
+                    continue
+            except LeaseLost:
+                log.warning("another projector took over; waiting")
+                self.drop()
+                pause = LEASE_S / 4
+            except StoreError as error:
+                log.warning("the store failed, projecting pauses: %s", error)
+                self.drop()
+                pause = PAUSE_S
+            if not self.progress.leased:
+                pause = max(pause, LEASE_S / 10)
+            rest = pause - (monotonic_s() - began)
+            if rest > 0:
+                stop.wait(rest)
+            wake.wait(INTERVAL_S)
+            wake.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Give the lease up, so that the next projector need not wait for it to run out."""
+        if self._lease is not None:
+            try:
+                self._writer.release(self._lease)
+            except StoreError as error:
+                log.warning("the lease runs out by itself: %s", error)
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget the lease and every state held."""
+        self._lease = None
+        self.progress.leased = False
+        self._cache.clear()
+
+    def step(self) -> int:
+        """Fold what the journal has, at most about `BATCH_RECORDS`; how many records that were.
+
+        Raises: LeaseLost, StoreError; then `drop` before the next step.
+        """
+        if self._lease is None and not self._take_lease():
+            return 0
+        pages = self._read()
+        if not pages:
+            self._renew()
+            return 0
+        gathered = gather(pages)
+        position = dict(self._position)
+        for page in pages:
+            ordinal, sequence = split_number(page.number)
+            position[ordinal] = sequence
+        self._project(gathered, position)
+        self._position = position
+        self.progress.records += gathered.records
+        self.progress.batches += 1
+        return gathered.records
+
+    def catch_up(self) -> int:
+        """Project until the journal has nothing more; how many records that were."""
+        total = 0
+        while folded := self.step():
+            total += folded
+        return total
+
+    # --- the lease ----------------------------------------------------------------------------------------
+
+    def _take_lease(self) -> bool:
+        self._lease = self._writer.acquire(self._holder, LEASE_S)
+        if self._lease is None:
+            return False
+        # Only now: what another projector wrote before the takeover is final.
+        self._cache.clear()
+        self._position = self._writer.position()
+        self._renewed = monotonic_s()
+        self.progress.leased = True
+        return True
+
+    def _renew(self) -> None:
+        assert self._lease is not None
+        if monotonic_s() - self._renewed > LEASE_S / 3:
+            self._write(Batch(position=self._position))
+
+    def _write(self, batch: Batch) -> None:
+        assert self._lease is not None
+        try:
+            _, locators = self._writer.write(batch, self._lease)
+        except BaseException:
+            self.drop()
+            raise
+        self._renewed = monotonic_s()
+        self._cache.stored(batch.changes, locators)
+
+    # --- one batch ----------------------------------------------------------------------------------------
+
+    def _read(self) -> list[Page]:
+        """Pages for one batch: a little at a time, since how many records a page holds is known once it is read."""
+        pages: list[Page] = []
+        reached = dict(self._position)
+        records = 0
+        while records < BATCH_RECORDS:
+            more = self._journal.read(reached, READ_PAGES)
+            for page in more:
+                ordinal, sequence = split_number(page.number)
+                reached[ordinal] = sequence
+                records += record_count(page)
+            pages.extend(more)
+            if len(more) < READ_PAGES:
+                break
+        return pages
+
+    def _project(self, gathered: Gathered, position: Position) -> None:
+        items = [
+            (tenant, key, records, pages)
+            for tenant, transactions in gathered.transactions.items()
+            for key, (records, pages) in transactions.items()
+        ]
+        first = Batch(links=gathered.links, definitions=gathered.definitions, set_aside=gathered.set_aside)
+        parts = list(_parts(items, self._writer.max_changes)) or [[]]
+        for index, part in enumerate(parts):
+            batch = first if index == 0 else Batch()
+            # Until the last part is written the pages are not folded: a crash in between replays them, harmlessly.
+            batch.position = position if index == len(parts) - 1 else self._position
+            self._fold(part, batch)
+            self._write(batch)
+            self.progress.set_aside += len(batch.set_aside)
+
+    def _fold(self, items: list[Item], batch: Batch) -> None:
+        self._load(items)
+        tally = Tally()
+        try:
+            changes = [
+                change
+                for tenant, key, records, pages in items
+                if (change := self._change(tenant, key, records, pages, tally)) is not None
+            ]
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("a record cannot be projected; looking for it")
+            self._cache.clear()
+            fold_carefully(items, self._writer, batch)
+            return
+        batch.changes.extend(changes)
+        batch.cells = tally.cells()
+
+    def _change(
+        self, tenant: str, key: bytes, records: list[Folded], pages: list[int], tally: Tally
+    ) -> Change | None:
+        tracked = self._cache.get(tenant, key)
+        if tracked is None:
+            tracked = self._cache.put(tenant, key, Tracked(tenant))
+        difference = tracked.fold(records, tally)
+        if difference is None:
+            return None
+        assert tracked.header is not None
+        return Change(
+            tenant,
+            key,
+            tracked.locator,
+            difference.before,
+            tracked.header,
+            difference.facts,
+            difference.piece,
+            tracked.state,
+            difference.terms_gone,
+            difference.terms_new,
+            pages,
+        )
+
+    def _load(self, items: list[Item]) -> None:
+        """Bring what the store holds of these transactions into the cache."""
+        missing: dict[str, list[bytes]] = {}
+        for tenant, key, _, _ in items:
+            if self._cache.get(tenant, key) is None:
+                missing.setdefault(tenant, []).append(key)
+        for tenant, keys in missing.items():
+            for key, loaded in self._writer.load(tenant, keys).items():
+                state = State.load(loaded.facts, loaded.pieces)
+                self._cache.put(tenant, key, Tracked(tenant, state, loaded.locator))
+
+
+def _parts(items: list[Item], limit: int | None) -> Iterator[list[Item]]:
+    if limit is None or len(items) <= limit:
+        yield items
+        return
+    rest = iter(items)
+    while part := list(islice(rest, limit)):
+        yield part
