@@ -4,7 +4,7 @@ Rows are collected as integers and counted by column (numpy): counting a row at 
 A tally is a sum: the order of rows does not matter, and a row with sign -1 takes its twin back exactly.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,9 +21,8 @@ _COLUMNS: Final = 8
 _EXACT_FLOAT: Final = 2**53
 """`bincount` adds floats: exact while no sum can pass this; beyond, integers of any size are used."""
 
-_STATUS: Final[Mapping[str | None, int]] = (
-    dict.fromkeys((None, "pending", "running", "in_transit"), 0) | code.STATUS_CODES
-)
+_STATUS: Final[dict[str | None, int]] = {None: 0, "pending": 0, "running": 0, "in_transit": 0}
+_STATUS.update(code.STATUS_CODES)
 _BOUNDS: Final = np.array([int(bound) for bound in code.BOUNDS], dtype=np.int64)
 
 Ints = npt.NDArray[np.int64]

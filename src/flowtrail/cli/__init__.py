@@ -1,0 +1,38 @@
+"""The command line: one command a file, loaded when it is called.
+
+Without the extra `server` nothing here can run; then the command says what to install instead of failing to import.
+"""
+
+import sys
+from typing import Any
+
+_NEEDED = ("cyclopts", "rich", "httpx2")
+
+
+def main() -> None:
+    """Run the command named on the command line; leaves the process with its exit code."""
+    missing = [name for name in _NEEDED if not _found(name)]
+    if missing:
+        sys.stderr.write(
+            "flowtrail: the command line needs the server extra, which is not installed.\n"
+            "Install it with:  pip install 'flowtrail[server]'\n"
+        )
+        raise SystemExit(1)
+    from flowtrail.cli.commands import run
+
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def _found(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+def __getattr__(name: str) -> Any:
+    # `app` is asked for by documentation tests and completion; importing this package must stay light.
+    if name == "app":
+        from flowtrail.cli.commands import app
+
+        return app
+    raise AttributeError(name)

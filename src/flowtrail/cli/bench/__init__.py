@@ -1,0 +1,1 @@
+"""`flowtrail bench`: every figure as a ratio against a reference from the same run."""

@@ -1,0 +1,15 @@
+"""How commands fail: a sentence and an exit code."""
+
+from typing import Final
+
+FAILED: Final = 1
+USAGE: Final = 2
+NOT_FOUND: Final = 3
+
+
+class Failure(Exception):
+    """The command cannot go on; the text says why and what the user can do."""
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.code = code

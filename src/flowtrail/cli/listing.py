@@ -1,0 +1,83 @@
+"""`flowtrail list`: transactions that match a query, newest first."""
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.table import Table
+from rich.text import Text
+
+from flowtrail.cli.console import answers, errors, print_json, safe, seconds
+from flowtrail.cli.target import Target, connected
+
+COLOURS = {
+    "delivered": "green",
+    "failed": "red",
+    "filtered": "yellow",
+    "cancelled": "magenta",
+    "in_transit": "cyan",
+}
+
+
+def command(
+    *query: Annotated[str, Parameter(help="Words of the query language, such as status:failed 4711.")],
+    from_: Annotated[str | None, Parameter(name="--from", help="Opened at or after.")] = None,
+    to: Annotated[str | None, Parameter(help="Opened before.")] = None,
+    sort: Annotated[str | None, Parameter(help="opened (default), updated or ended.")] = None,
+    limit: Annotated[int, Parameter(help="At most so many.")] = 50,
+    json: Annotated[bool, Parameter(help="The API's answer.", negative="")] = False,
+    target: Target | None = None,
+) -> int:
+    """List transactions that match QUERY, newest first."""
+    with connected(target or Target()) as client:
+        rows: list[dict[str, Any]] = []
+        token: str | None = None
+        total: dict[str, Any] = {}
+        while len(rows) < limit:
+            answer = client.get(
+                "/v1/transactions",
+                q=" ".join(query) or None,
+                from_=from_,
+                to=to,
+                sort=sort,
+                page_size=min(limit - len(rows), 1000),
+                page_token=token,
+                count="none" if token else None,
+            )
+            total = total or answer
+            rows += answer["transactions"]
+            token = answer["next_page_token"]
+            if token is None:
+                break
+    if json:
+        print_json(
+            {
+                **answer,
+                "transactions": rows,
+                "total": total["total"],
+                "total_is_exact": total["total_is_exact"],
+            }
+        )
+        return 0
+    answers.print(_table(rows))
+    about = "" if total["total_is_exact"] else "at least "
+    errors.print(f"{len(rows)} shown of {about}{total['total']}")
+    return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("OPENED", "OBJECT", "FLOW", "STATUS", "BLOCK", "DURATION", "ID"):
+        table.add_column(column, no_wrap=column in ("OPENED", "STATUS", "ID"))
+    for row in rows:
+        status = row["status"]
+        name = f"{row['object_type']} {row['object_id']}" if row["announced"] else "(not announced)"
+        table.add_row(
+            row.get("opened_at") or row["created_at"] or "",
+            Text(safe(name)),
+            Text(safe(row["flow"] or "")),
+            Text(status, style=COLOURS.get(status, "")),
+            Text(safe(row["current_block"] or "")),
+            seconds(row["duration_s"]),
+            row["id"],
+        )
+    return table

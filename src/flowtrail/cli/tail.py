@@ -1,0 +1,97 @@
+"""`flowtrail tail`: what changes, as it changes; survives a restart of the server."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import httpx2
+import msgspec
+from cyclopts import Parameter
+from rich.text import Text
+
+from flowtrail.cli.console import answers, errors, safe, seconds
+from flowtrail.cli.listing import COLOURS
+from flowtrail.cli.target import Client, Target, connected, problem
+from flowtrail.model.clock import sleep_s
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 5.0
+
+
+def command(
+    *query: Annotated[str, Parameter(help="Words of the query language; without time-dependent ones (is:).")],
+    json: Annotated[bool, Parameter(help="One JSON object a line.", negative="")] = False,
+    target: Target | None = None,
+) -> int:
+    """Follow transactions that match QUERY until Ctrl-C."""
+    with connected(target or Target(), writing=True) as client:
+        for kind, data in follow(client, " ".join(query)):
+            if json:
+                print(msgspec.json.encode({"event": kind, **data}).decode(), flush=True)
+            elif kind == "match":
+                answers.print(_line(data))
+            elif kind == "reset":
+                errors.print("the server could not resume; what changed in between is not shown here")
+    return 0
+
+
+def follow(client: Client, query: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Events (name, data) without end; reconnects with the last event's id. Raises: Failure when refused."""
+    last: str | None = None
+    pause = _FIRST_PAUSE_S
+    lost = False
+    while True:
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+        try:
+            with client.http.stream(
+                "GET", "/v1/live", params={"q": query}, headers=headers, timeout=40
+            ) as answer:
+                if answer.status_code >= 500:
+                    raise httpx2.ReadError(f"{answer.status_code}")
+                if answer.status_code != 200:
+                    answer.read()
+                    raise problem(answer)
+                if lost:
+                    errors.print("connected again")
+                lost, pause = False, _FIRST_PAUSE_S
+                for event in _events(answer.iter_lines()):
+                    last = event.get("id", last)
+                    if "event" in event:
+                        yield event["event"], msgspec.json.decode(event.get("data") or "{}")
+        except httpx2.HTTPError as error:
+            if not lost:
+                errors.print(f"the connection is lost ({error or type(error).__name__}); trying again")
+            lost = True
+        sleep_s(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def _events(lines: Iterator[str]) -> Iterator[dict[str, str]]:
+    """Server-sent events as the WHATWG standard parses them, less what we never send (`retry`)."""
+    event: dict[str, str] = {}
+    for line in lines:
+        if not line:
+            if event:
+                yield event
+            event = {}
+            continue
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data" and "data" in event:
+            event["data"] += "\n" + value
+        elif name in ("data", "event", "id"):
+            event[name] = value
+
+
+def _line(row: dict[str, Any]) -> Text:
+    status = row["status"]
+    line = Text(f"{row['updated_at']}  ", "dim")
+    line.append(f"{status:<10}", COLOURS.get(status, ""))
+    name = f"{row['object_type']} {row['object_id']}" if row["announced"] else "(not announced)"
+    line.append(f"  {safe(name)}  ")
+    line.append(f"{safe(row['flow'] or '')}", "dim")
+    if row["current_block"]:
+        line.append(f"  at {safe(row['current_block'])}")
+    if row["duration_s"] is not None:
+        line.append(f"  {seconds(row['duration_s'])}", "dim")
+    line.append(f"  {row['id']}", "dim")
+    return line

@@ -1,0 +1,121 @@
+"""What a command works on: a server, or a store that it serves to itself for as long as it runs.
+
+Commands always speak HTTP, so that a store and a server answer alike; for a store, the server is this process on a
+free loopback port.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx2
+from cyclopts import Parameter
+
+from flowtrail.cli import settings
+from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
+from flowtrail.model.clock import monotonic_s
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to look; without either, FLOWTRAIL_URL, a server on the default port, then ./flowtrail-data."""
+
+    url: Annotated[str | None, Parameter(help="A server, such as http://127.0.0.1:8765.")] = None
+    store: Annotated[str | None, Parameter(help="A store, such as sqlite:./flowtrail-data.")] = None
+
+
+class Client:
+    """Asks one server. Raises: Failure with the server's own words."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.url = url
+        self.http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(30, read=120))
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """A JSON answer; parameters that are None are left out."""
+        wanted = {name.rstrip("_"): value for name, value in parameters.items() if value is not None}
+        return self._json(self._send("GET", path, params=wanted))
+
+    def records(self, body: bytes) -> Any:
+        """The receipt for a body of records; also when the server refused every one of them."""
+        answer = self._send(
+            "POST", "/v1/records", content=body, headers={"Content-Type": "application/x-ndjson"}
+        )
+        if answer.status_code == httpx2.codes.BAD_REQUEST:
+            told = answer.json()
+            if told.get("rejected"):
+                return {"accepted": 0, "rejected": told["rejected"], "token": None}
+        return self._json(answer)
+
+    def wait_visible(self, token: str, seconds: float = 600) -> None:
+        """Return once what the token names can be read. Raises: Failure after that many seconds."""
+        until = monotonic_s() + seconds
+        while True:
+            answer = self._send(
+                "GET", "/v1/transactions?page_size=1&count=none", headers={"Flowtrail-After": token}
+            )
+            if answer.status_code == httpx2.codes.OK:
+                return
+            if answer.status_code not in (503, 504) or monotonic_s() > until:
+                raise problem(answer)
+
+    def _send(self, method: str, path: str, **rest: Any) -> httpx2.Response:
+        try:
+            return self.http.request(method, path, **rest)
+        except httpx2.HTTPError as error:
+            raise Failure(f"{self.url} does not answer: {error or type(error).__name__}") from error
+
+    def _json(self, answer: httpx2.Response) -> Any:
+        if answer.status_code == httpx2.codes.OK:
+            return answer.json()
+        raise problem(answer)
+
+
+def problem(answer: httpx2.Response) -> Failure:
+    """A server's refusal as a failure of this command."""
+    code = {404: NOT_FOUND, 400: USAGE}.get(answer.status_code, FAILED)
+    try:
+        told = answer.json()
+    except ValueError:
+        return Failure(f"the server answered {answer.status_code}: {answer.text[:200]}", code)
+    text = str(told.get("detail") or told.get("title") or answer.status_code)
+    if told.get("allowed") and str(told["allowed"]) not in text:
+        text += f" (allowed: {told['allowed']})"
+    return Failure(text, code)
+
+
+@contextmanager
+def connected(target: Target, *, writing: bool = False) -> Iterator[Client]:
+    """A client for what the user named. `writing` serves a store with its projector, under its lock."""
+    if target.url and target.store:
+        raise Failure("--url and --store exclude each other: name one", USAGE)
+    url = target.url or (None if target.store else settings.url() or _default_server())
+    if url:
+        yield Client(url, settings.api_key())
+        return
+    store = target.store or settings.DEFAULT_STORE
+    if (
+        target.store is None
+        and not writing
+        and not Path(settings.DEFAULT_STORE.removeprefix("sqlite:")).exists()
+    ):
+        raise Failure(
+            f"no server answers at {settings.DEFAULT_URL} and there is no store in ./flowtrail-data;"
+            " start one with `flowtrail serve`, or name one with --url or --store"
+        )
+    from flowtrail.server.run import serving
+
+    with serving(store, writing=writing) as own:
+        yield Client(own, None)
+
+
+def _default_server() -> str | None:
+    try:
+        httpx2.get(f"{settings.DEFAULT_URL}/healthz", timeout=0.5)
+    except httpx2.HTTPError:
+        return None
+    return settings.DEFAULT_URL

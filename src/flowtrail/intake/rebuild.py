@@ -1,0 +1,26 @@
+"""Making views anew beside the old ones, and switching when they have caught up."""
+
+from collections.abc import Callable
+
+from flowtrail.intake.projector import Progress, Projector
+from flowtrail.storage.interface import Store
+
+
+def rebuild(store: Store, on_progress: Callable[[Progress], None] | None = None) -> Progress:
+    """Fold the whole journal into new views and switch readers to them; what was folded.
+
+    Readers go on with the old views meanwhile. `on_progress` is told after each batch.
+    Raises: StoreHeld (a server projects into this store), StoreFull, StoreUnavailable; then the old views stay.
+    """
+    store.hold()
+    writer = store.view_writer()
+    fresh = writer.begin_rebuild()
+    projector = Projector(store.journal, fresh)
+    try:
+        while projector.step():
+            if on_progress is not None:
+                on_progress(projector.progress)
+    finally:
+        projector.close()
+    writer.finish_rebuild(fresh)
+    return projector.progress
