@@ -86,6 +86,8 @@ class Shelf:
 class MemoryViewWriter:
     """The projector's side. Its locators are the transactions' keys."""
 
+    max_changes = None
+
     def __init__(self, shelf: Shelf, clock: Clock, rebuilding: Views | None = None) -> None:
         self._shelf = shelf
         self._clock = clock

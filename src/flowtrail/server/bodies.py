@@ -1,0 +1,88 @@
+"""Bodies of requests, read as they stream in: bounded each, bounded together, and never waited for without end."""
+
+import asyncio
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from flowtrail.model.limits import MAX_BODY_BYTES
+from flowtrail.server.problems import Problem
+
+PATIENCE_S: Final = 60.0
+"""For a whole body: 20 MiB over a line of 3 Mbit/s."""
+
+
+class BodyMemory:
+    """How many bytes of bodies this process holds. Belongs to the event loop."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Count bytes as held. Raises: Problem (503) when that would be too many; then nothing is counted."""
+        if self.held + size > self._most:
+            raise Problem(503, "busy", "too many large requests are under way", retry_after_s=1)
+        self.held += size
+
+    def give_back(self, size: int) -> None:
+        """They are gone."""
+        self.held -= size
+
+
+async def read_body(request: Request, memory: BodyMemory) -> bytes:
+    """The body as sent, still coded; whoever called gives its length back to `memory`.
+
+    Raises: Problem (413 too long, 408 too slow, 503 too many at once), ClientDisconnect.
+    """
+    declared = request.headers.get("content-length")
+    if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        raise _too_long(declared)
+    message = await request.receive()
+    if not message.get("more_body") and message["type"] == "http.request":
+        body: bytes = message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_long(None)
+        memory.take(len(body))
+        return body
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await _read_on(request, memory, message)
+    except TimeoutError:
+        raise Problem(
+            408, "slow_body", f"the body did not arrive within {PATIENCE_S:g} s", headers={"Connection": "close"}
+        ) from None
+
+
+async def _read_on(request: Request, memory: BodyMemory, message: "dict[str, object]") -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        while True:
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            assert isinstance(chunk, bytes)
+            if size + len(chunk) > MAX_BODY_BYTES:
+                raise _too_long(None)
+            memory.take(len(chunk))
+            size += len(chunk)
+            chunks.append(chunk)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+            message = dict(await request.receive())
+    except BaseException:
+        memory.give_back(size)
+        raise
+
+
+def _too_long(declared: str | None) -> Problem:
+    return Problem(
+        413,
+        "body_too_large",
+        "the body is too long; send the records in several requests",
+        field="body",
+        received=None if declared is None else f"{declared} bytes",
+        allowed=f"at most {MAX_BODY_BYTES} bytes, before and after decompression",
+        headers={"Connection": "close"},
+    )

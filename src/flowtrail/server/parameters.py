@@ -1,0 +1,103 @@
+"""The parameters of every route, in one table: what is accepted, what is refused, and what /openapi.json says."""
+
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from flowtrail.model.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUERY_CHARS
+from flowtrail.server.problems import Problem
+
+_MOST_FIELDS: Final = 64
+
+
+class Parameter(NamedTuple):
+    """One parameter of a query string."""
+
+    name: str
+    meaning: str
+    schema: dict[str, Any]
+    required: bool = False
+
+
+_TEXT: Final = {"type": "string"}
+_INSTANT: Final = {"type": "string", "format": "date-time"}
+
+Q = Parameter("q", "A query; empty matches all.", {"type": "string", "maxLength": MAX_QUERY_CHARS})
+FROM = Parameter("from", "Opened at or after this instant; absent means all time.", _INSTANT)
+TO = Parameter("to", "Opened before this instant.", _INSTANT)
+PAGE_SIZE = Parameter(
+    "page_size",
+    "How many a page holds at most.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE},
+)
+PAGE_TOKEN = Parameter("page_token", "`next_page_token` of the page before.", _TEXT)
+SORT = Parameter(
+    "sort", "Newest first by this.", {"type": "string", "enum": ["opened", "updated", "ended"], "default": "opened"}
+)
+COUNT = Parameter(
+    "count",
+    "`exact` insists on an exact total, `none` skips it.",
+    {"type": "string", "enum": ["exact", "none"]},
+)
+PAGES: Final = (PAGE_SIZE, PAGE_TOKEN)
+LIST: Final = (Q, FROM, TO, SORT, PAGE_SIZE, PAGE_TOKEN, COUNT)
+OBJECT: Final = (
+    Parameter("type", "The object's type.", _TEXT, required=True),
+    Parameter("id", "The object's id.", _TEXT, required=True),
+    PAGE_SIZE,
+    PAGE_TOKEN,
+)
+STATISTICS: Final = (
+    FROM,
+    TO,
+    Parameter("step", "The width of a bucket, such as `1h`.", _TEXT),
+    Parameter("group_by", "What groups are made by, separated by commas.", _TEXT),
+    Q,
+)
+NOTHING: Final[tuple[Parameter, ...]] = ()
+
+
+def read_parameters(request: Request, allowed: tuple[Parameter, ...]) -> dict[str, str]:
+    """The parameters of a request. Raises: Problem (400: unknown, repeated, missing, not UTF-8)."""
+    raw: bytes = request.scope["query_string"]
+    if not raw:
+        pairs = []
+    else:
+        try:
+            pairs = parse_qsl(
+                raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+            )
+        except ValueError:
+            raise Problem(
+                400, "malformed_query_string", "the query string is not UTF-8, or has too many parameters"
+            ) from None
+    names = {parameter.name for parameter in allowed}
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in names:
+            listed = ", ".join(parameter.name for parameter in allowed) or "no parameters"
+            raise Problem(
+                400, "unknown_parameter", "there is no such parameter", field=name[:100], received=value, allowed=listed
+            )
+        if name in values:
+            raise Problem(400, "repeated_parameter", "the parameter stands more than once", field=name, received=value)
+        values[name] = value
+    for parameter in allowed:
+        if parameter.required and not values.get(parameter.name):
+            raise Problem(400, "missing_parameter", "the parameter is required", field=parameter.name)
+    return values
+
+
+def described(allowed: tuple[Parameter, ...]) -> list[dict[str, Any]]:
+    """The table's rows as OpenAPI describes them."""
+    return [
+        {
+            "name": parameter.name,
+            "in": "query",
+            "required": parameter.required,
+            "description": parameter.meaning,
+            "schema": parameter.schema,
+        }
+        for parameter in allowed
+    ]

@@ -1,0 +1,111 @@
+"""The projector as a process of its own: `python -m flowtrail.server.projecting STORE_URL`.
+
+Standard input is a pipe that the server holds open: a byte says that pages were committed, its end that the server
+is gone. SIGTERM asks to finish what the journal holds, SIGINT to leave after the batch under way.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from flowtrail.intake.projector import Projector
+from flowtrail.model.errors import StoreError
+from flowtrail.storage import open_store
+from flowtrail.storage.interface import Position, Store
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 0.02
+"""Between two looks whether the views have caught up, while somebody waits for it."""
+
+
+def covers(visible: Position, wanted: Position) -> bool:
+    """Whether views folded that far show everything up to `wanted`."""
+    return all(visible.get(ordinal, 0) >= sequence for ordinal, sequence in wanted.items())
+
+
+def durable(store: Store) -> Position:
+    """How far the journal reaches on disk, of all writers."""
+    return {head.writer.ordinal: head.sequence for head in store.journal.heads()}
+
+
+class Projecting:
+    """A projector with a way to stop it: at once, or once it has caught up. `run` belongs to one thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stop = threading.Event()
+        self._drain = threading.Event()
+        self._wake = threading.Event()
+        self._projector = Projector(store.journal, store.view_writer())
+
+    def run(self) -> None:
+        """Project until told to stop."""
+        threading.Thread(target=self._stop_when_drained, name="drain", daemon=True).start()
+        self._projector.run(self._stop, self._wake)
+
+    def wake(self) -> None:
+        """Pages were committed."""
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Stop once everything that is durable now is visible."""
+        self._drain.set()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Stop after the batch under way."""
+        self._stop.set()
+        self._drain.set()
+        self._wake.set()
+
+    def _stop_when_drained(self) -> None:
+        self._drain.wait()
+        wanted: Position | None = None
+        while not self._stop.is_set():
+            try:
+                wanted = durable(self._store) if wanted is None else wanted
+                if covers(self._store.changes.visible(), wanted):
+                    break
+            except StoreError as error:
+                log.warning("cannot tell whether the views have caught up: %s", error)
+            self._wake.set()
+            self._stop.wait(LOOK_S)
+        self.stop()
+
+
+def follow(descriptor: int, wake: Callable[[], None], gone: Callable[[], None]) -> None:
+    """Read a pipe until its end: `wake` for whatever comes, `gone` when the other side has closed it."""
+    while os.read(descriptor, 65_536):
+        wake()
+    gone()
+
+
+def main(arguments: list[str]) -> int:
+    """Run until the server is gone or asks to stop. Gives 0, or 1 when the store cannot be opened."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s projector: %(message)s")
+    try:
+        store = open_store(arguments[0], create=False)
+    except StoreError as error:
+        log.error("%s", error)  # noqa: TRY400 -- said to people, who have no use for the stack
+        return 1
+    projecting = Projecting(store)
+
+    signal.signal(signal.SIGTERM, lambda *_: projecting.drain())
+    signal.signal(signal.SIGINT, lambda *_: projecting.stop())
+    threading.Thread(
+        target=follow, args=(sys.stdin.fileno(), projecting.wake, projecting.stop), name="server", daemon=True
+    ).start()
+    try:
+        projecting.run()
+    finally:
+        store.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

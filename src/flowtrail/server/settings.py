@@ -1,0 +1,235 @@
+"""What can be set, in one table; and the server's door to the environment.
+
+The table is what the command line offers, what the environment is read by, and what the documentation prints.
+"""
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from flowtrail.model.errors import Refusal
+from flowtrail.storage import DEFAULT_STORE
+
+DEFAULT_PORT: Final = 8765
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a server runs. Made by `read_settings`, or directly in tests."""
+
+    store: str = DEFAULT_STORE
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    api_key: str | None = None
+    intake_workers: int = 0
+    read_threads: int = 8
+    read_timeout_s: float = 30.0
+    after_timeout_s: float = 10.0
+    drain_s: float = 10.0
+    body_memory_mib: int = 256
+    live_connections: int = 500
+    log_level: str = "warning"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table; `field` names the attribute of `Settings`, `variable` the one of the environment."""
+
+    field: str
+    variable: str
+    meaning: str
+    read: Callable[[str], Any]
+    allowed: str
+    secret: bool = False
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+            raise ValueError(text)
+        return int(text)
+
+    return read
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return read
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(text)
+        return text.lower()
+
+    return read
+
+
+LOG_LEVELS: Final = ("critical", "error", "warning", "info", "debug")
+
+SETTINGS: Final = (
+    Setting(
+        "store",
+        "FLOWTRAIL_STORE",
+        "Where journal and views live.",
+        _text,
+        "`sqlite:DIRECTORY`, `mongodb://…/DATABASE`, `memory:`",
+    ),
+    Setting(
+        "host",
+        "FLOWTRAIL_HOST",
+        "The address to listen on. Anything but loopback needs a key.",
+        _text,
+        "an address or a host name",
+    ),
+    Setting("port", "FLOWTRAIL_PORT", "The port; 0 takes a free one.", _number(0, 65_535), "0 to 65535"),
+    Setting(
+        "api_key",
+        "FLOWTRAIL_API_KEY",
+        "What requests must carry as `Authorization: Bearer …`. Not a flag: other users of the machine can read flags.",
+        _text,
+        "any text without spaces, at least 8 characters",
+        secret=True,
+    ),
+    Setting(
+        "intake_workers",
+        "FLOWTRAIL_INTAKE_WORKERS",
+        "Processes beside the first that answer requests too; each has a writer of its own in the journal.",
+        _number(0, 64),
+        "0 to 64",
+    ),
+    Setting(
+        "read_threads",
+        "FLOWTRAIL_READ_THREADS",
+        "Reads that run at once; as many again, times eight, wait; further ones get 503.",
+        _number(1, 256),
+        "1 to 256",
+    ),
+    Setting(
+        "read_timeout_s",
+        "FLOWTRAIL_READ_TIMEOUT_S",
+        "How long a read may take before it is answered with 504.",
+        _seconds(0.05, 3_600),
+        "0.05 to 3600 seconds",
+    ),
+    Setting(
+        "after_timeout_s",
+        "FLOWTRAIL_AFTER_TIMEOUT_S",
+        "How long `Flowtrail-After` waits before it is answered with 504.",
+        _seconds(0, 600),
+        "0 to 600 seconds",
+    ),
+    Setting(
+        "drain_s",
+        "FLOWTRAIL_DRAIN_S",
+        "How long a stop waits for requests, and then for views to catch up with the journal.",
+        _seconds(0, 3_600),
+        "0 to 3600 seconds",
+    ),
+    Setting(
+        "body_memory_mib",
+        "FLOWTRAIL_BODY_MEMORY_MIB",
+        "Bodies of requests held in memory at once; further ones get 503.",
+        _number(32, 65_536),
+        "32 to 65536 MiB",
+    ),
+    Setting(
+        "live_connections",
+        "FLOWTRAIL_LIVE_CONNECTIONS",
+        "Live feeds open at once; further ones get 503.",
+        _number(0, 100_000),
+        "0 to 100000",
+    ),
+    Setting(
+        "log_level",
+        "FLOWTRAIL_LOG_LEVEL",
+        "What goes to standard error.",
+        _one_of(*LOG_LEVELS),
+        ", ".join(f"`{level}`" for level in LOG_LEVELS),
+    ),
+)
+
+_SHORTEST_KEY: Final = 8
+
+
+def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Settings from what was given, else the environment, else the defaults; a given None counts as not given.
+
+    Raises: Refusal (a value that cannot be meant, or a server beyond loopback without a key).
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        value = given.pop(setting.field, None)
+        if value is not None:
+            values[setting.field] = _read(setting, str(value), setting.field)
+        elif environ.get(setting.variable):
+            values[setting.field] = _read(setting, environ[setting.variable], setting.variable)
+    if given:
+        raise TypeError(f"no such settings: {', '.join(given)}")
+    settings = Settings(**values)
+    check_reach(settings)
+    return settings
+
+
+def check_reach(settings: Settings) -> None:
+    """Refuse to be reachable from elsewhere without a key. Raises: Refusal."""
+    key = settings.api_key
+    if key is not None and (len(key) < _SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key):
+        raise Refusal(
+            "invalid_setting",
+            "the key must be printable ASCII without spaces, at least 8 characters",
+            "FLOWTRAIL_API_KEY",
+        )
+    if key is None and not settings.on_loopback:
+        raise Refusal(
+            "key_required",
+            f"{settings.host} can be reached from other machines: set FLOWTRAIL_API_KEY, or listen on 127.0.0.1",
+            "FLOWTRAIL_API_KEY",
+            settings.host,
+            "a key, or a loopback address",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or literal address means this machine alone; never resolves a name."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def default_of(field: str) -> Any:
+    """The default of a setting."""
+    return next(entry.default for entry in fields(Settings) if entry.name == field)
+
+
+def _read(setting: Setting, text: str, where: str) -> Any:
+    try:
+        return setting.read(text.strip())
+    except ValueError:
+        received = None if setting.secret else text
+        message = f"{where} cannot be read; allowed: {setting.allowed}"
+        raise Refusal("invalid_setting", message, where, received, setting.allowed) from None

@@ -1,0 +1,162 @@
+"""Keeps a projector going: as a process of its own, or as a thread where the store lives in this process.
+
+The process gets a pipe as its standard input: a byte wakes it after a commit, and the pipe's end tells it that the
+server is gone. When it dies it is started again, later and later while it keeps dying.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Final, Protocol
+
+from flowtrail.model.clock import monotonic_s
+from flowtrail.server.projecting import Projecting
+from flowtrail.storage.interface import Store
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 10.0
+STEADY_S: Final = 30.0
+"""A projector that ran for so long did not die of how it was started."""
+TERMINATION_S: Final = 2.0
+"""For a projector that was told to stop at once: one batch takes less."""
+
+
+class Supervised(Protocol):
+    """A projector that somebody looks after."""
+
+    restarts: int
+
+    @property
+    def up(self) -> bool:
+        """Whether it is running."""
+
+    def start(self) -> None:
+        """Begin to project."""
+
+    def wake(self) -> None:
+        """Pages were committed. Never blocks, from any thread."""
+
+    def stop(self, drain_s: float) -> None:
+        """Let it catch up with the journal for at most so long, then end it."""
+
+
+class ProjectorThread:
+    """For stores that live in this process."""
+
+    def __init__(self, store: Store) -> None:
+        self._projecting = Projecting(store)
+        self._thread = threading.Thread(target=self._projecting.run, name="projector", daemon=True)
+        self.restarts = 0
+
+    @property
+    def up(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._projecting.wake()
+
+    def stop(self, drain_s: float) -> None:
+        if drain_s > 0:
+            self._projecting.drain()
+            self._thread.join(drain_s)
+        self._projecting.stop()
+        self._thread.join(TERMINATION_S)
+
+
+class ProjectorProcess:
+    """For stores that other processes can open."""
+
+    def __init__(self, store_url: str) -> None:
+        self._command = [sys.executable, "-m", "flowtrail.server.projecting", store_url]
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self.restarts = 0
+
+    @property
+    def up(self) -> bool:
+        process = self._process
+        return process is not None and process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process' id while it runs."""
+        process = self._process
+        return process.pid if process is not None and self.up else None
+
+    @property
+    def wake_descriptor(self) -> int:
+        """The pipe's writing end, for other processes that commit pages too."""
+        return self._write_end
+
+    def start(self) -> None:
+        self._spawn()
+        self._watcher.start()
+
+    def wake(self) -> None:
+        # A full pipe means that it will wake up anyway.
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._write_end, b".")
+
+    def stop(self, drain_s: float) -> None:
+        self._stopping.set()
+        process = self._process
+        if process is not None:
+            if drain_s > 0:
+                process.terminate()
+                _ended(process, drain_s)
+            process.send_signal(signal.SIGINT)
+            if not _ended(process, TERMINATION_S):
+                log.warning("the projector does not stop; it is killed, which harms nothing")
+                process.kill()
+                process.wait()
+        if self._watcher.is_alive():
+            self._watcher.join(TERMINATION_S)
+        os.close(self._write_end)
+        os.close(self._read_end)
+
+    def _spawn(self) -> None:
+        # A session of its own: Ctrl-C in the terminal is for the server, which then tells the projector.
+        self._process = subprocess.Popen(self._command, stdin=self._read_end, start_new_session=True)
+
+    def _watch(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            began = monotonic_s()
+            assert self._process is not None
+            code = self._process.wait()
+            if self._stopping.is_set():
+                return
+            pause_s = FIRST_PAUSE_S if monotonic_s() - began > STEADY_S else min(pause_s * 2, LONGEST_PAUSE_S)
+            log.error("the projector ended with %s; it starts again in %.1f s", code, pause_s)
+            if self._stopping.wait(pause_s):
+                return
+            self.restarts += 1
+            try:
+                self._spawn()
+            except OSError:
+                log.exception("the projector cannot be started")
+
+
+def _ended(process: "subprocess.Popen[bytes]", patience_s: float) -> bool:
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def supervised(store: Store, store_url: str) -> Supervised:
+    """A projector for that store, not started yet."""
+    return ProjectorThread(store) if store_url.startswith("memory:") else ProjectorProcess(store_url)

@@ -1,0 +1,179 @@
+"""Conditions as SQL over a transaction's row `t` and the inverted index.
+
+A leaf that the columns cannot answer exactly compiles to something wider; the caller then asks the reference
+evaluator about what comes back. Subtrees on flow, type, status and failures alone become a set of cohorts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flowtrail.model.conditions import (
+    AllOf,
+    AnyOf,
+    Between,
+    BlockHas,
+    Condition,
+    DurationIs,
+    FlowIs,
+    HasFailures,
+    HasTerm,
+    IdIs,
+    IsLate,
+    IsStuck,
+    Moment,
+    Not,
+    StatusIs,
+    TypeIs,
+)
+from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term
+from flowtrail.storage.sqlite.names import Cohort
+
+HIGHEST_CHARACTER: Final = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A boolean expression, its parameters, and whether it says exactly what the condition says.
+
+    Where it does not, it is wider: it holds for all that match, and for some that do not.
+    """
+
+    text: str
+    values: tuple[Any, ...] = ()
+    exact: bool = True
+
+
+EVERY: Final = Sql("1")
+NONE: Final = Sql("0")
+UNKNOWN: Final = Sql("1", (), exact=False)
+
+
+def cohorts_of(condition: Condition, cohorts: Mapping[int, Cohort]) -> frozenset[int] | None:
+    """The cohorts in which the condition holds; None when it asks for more than cohorts know."""
+    match condition:
+        case StatusIs(status):
+            return frozenset(number for number, cohort in cohorts.items() if cohort.status == status)
+        case FlowIs(flow):
+            return frozenset(number for number, cohort in cohorts.items() if cohort.flow == flow)
+        case TypeIs(object_type):
+            return frozenset(number for number, cohort in cohorts.items() if cohort.object_type == object_type)
+        case HasFailures():
+            return frozenset(number for number, cohort in cohorts.items() if cohort.has_failures)
+        case Not(part):
+            inner = cohorts_of(part, cohorts)
+            return None if inner is None else frozenset(cohorts) - inner
+        case AllOf(parts) | AnyOf(parts):
+            found = frozenset(cohorts) if isinstance(condition, AllOf) else frozenset[int]()
+            for part in parts:
+                inner = cohorts_of(part, cohorts)
+                if inner is None:
+                    return None
+                found = found & inner if isinstance(condition, AllOf) else found | inner
+            return found
+        case _:
+            return None
+
+
+class Compiler:
+    """Compiles conditions of one tenant. `cohorts` are all of the tenant's in the reader's snapshot."""
+
+    def __init__(self, tenant: int, cohorts: Mapping[int, Cohort], moment: Moment) -> None:
+        self._tenant = tenant
+        self._cohorts = cohorts
+        self._moment = moment
+
+    def sql(self, condition: Condition) -> Sql:
+        """The condition over `t`."""
+        cohorts = cohorts_of(condition, self._cohorts)
+        if cohorts is not None:
+            return self._in_cohorts(cohorts)
+        match condition:
+            case AllOf(parts):
+                return _joined(" AND ", [self.sql(part) for part in parts], EVERY)
+            case AnyOf(parts):
+                return _joined(" OR ", [self.sql(part) for part in parts], NONE)
+            case Not(part):
+                inner = self.sql(part)
+                return Sql(f"NOT ({inner.text})", inner.values) if inner.exact else UNKNOWN
+            case HasTerm(term):
+                return self._has_term(term)
+            case IdIs(key):
+                return Sql("t.id = ?", (key,))
+            case Between(instant, since, until):
+                return _within(f"t.{instant}", since, until)
+            case DurationIs(least, most):
+                return _joined(
+                    " AND ",
+                    [
+                        Sql("t.ended IS NOT NULL"),
+                        *([] if least is None else [Sql("t.ended - t.opened >= ?", (least,))]),
+                        *([] if most is None else [Sql("t.ended - t.opened <= ?", (most,))]),
+                    ],
+                    EVERY,
+                )
+            case IsLate():
+                return Sql(
+                    "(t.deadline IS NOT NULL AND coalesce(t.ended, ?) > t.deadline)", (self._moment.now,)
+                )
+            case IsStuck():
+                return self._stuck()
+            case BlockHas(block, status):
+                if status in BLOCK_TERM_STATUSES:
+                    held = self._has_term(block_term(block, status))
+                    return Sql(held.text, held.values, exact=False)
+                return UNKNOWN
+            case _:
+                return UNKNOWN
+
+    def _in_cohorts(self, cohorts: frozenset[int]) -> Sql:
+        if len(cohorts) == len(self._cohorts):
+            return EVERY
+        return Sql(f"t.cohort IN ({','.join(map(str, sorted(cohorts)))})") if cohorts else NONE
+
+    def _has_term(self, term: str) -> Sql:
+        return Sql(
+            "EXISTS (SELECT 1 FROM term AS x WHERE x.tenant = ? AND x.term = ? AND x.opened = t.opened AND x.id = t.id)",
+            (self._tenant, term),
+        )
+
+    def _stuck(self) -> Sql:
+        """Wider: whoever has been silent for the shortest patience of all; blocks are told apart afterwards."""
+        transit = self.sql(StatusIs("in_transit"))
+        shortest = min([self._moment.patience_us("", ""), *self._moment.patience.values()])
+        return Sql(f"({transit.text} AND t.updated < ?)", (*transit.values, self._moment.now - shortest), exact=False)
+
+
+def _within(column: str, since: int | None, until: int | None) -> Sql:
+    bounds = [Sql(f"{column} IS NOT NULL")]
+    if since is not None:
+        bounds.append(Sql(f"{column} >= ?", (since,)))
+    if until is not None:
+        bounds.append(Sql(f"{column} < ?", (until,)))
+    return _joined(" AND ", bounds, EVERY)
+
+
+def _joined(word: str, parts: list[Sql], empty: Sql) -> Sql:
+    if not parts:
+        return empty
+    values = tuple(value for part in parts for value in part.values)
+    exact = all(part.exact for part in parts)
+    if len(parts) == 1:
+        return parts[0]
+    return Sql(f"({word.join(part.text for part in parts)})", values, exact)
+
+
+def both(one: Sql, other: Sql) -> Sql:
+    """Both hold."""
+    parts = [part for part in (one, other) if part.text != EVERY.text or not part.exact]
+    return _joined(" AND ", parts, EVERY)
+
+
+def after_prefix(prefix: str) -> str:
+    """The least text above every text with that prefix."""
+    kept = prefix.rstrip(HIGHEST_CHARACTER)
+    if not kept:
+        return HIGHEST_CHARACTER * 8
+    following = ord(kept[-1]) + 1
+    # Surrogates are not characters: the range between them is skipped.
+    return kept[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)

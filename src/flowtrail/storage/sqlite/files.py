@@ -1,0 +1,124 @@
+"""The files of the views, and how rebuilt ones take their place.
+
+`views.db` is what readers see; `views-next.db` is being rebuilt; `views-ready.db` is a finished one on its way to
+become `views.db`. A crash in between is finished by whoever opens the store next. Connections to the replaced file
+go on reading what they saw: SQLite notices that the name has moved and leaves the new one's log alone.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final
+
+from flowtrail.model.ids import random_bytes
+from flowtrail.projection.version import PROJECTION_VERSION
+from flowtrail.storage.sqlite.connection import (
+    connect_reader,
+    connect_writer,
+    prepare,
+    store_errors,
+    sync_directory,
+    user_version,
+)
+from flowtrail.storage.sqlite.lock import switching
+from flowtrail.storage.sqlite.schema import VIEWS, VIEWS_VERSION
+
+CACHE_KIB: Final = 131_072
+"""For the writer: the upper levels of five indexes and the terms of a million transactions."""
+EMPTY_POSITION: Final = b"\x90"
+
+
+class ViewsFiles:
+    """The names of the views in one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.present = directory / "views.db"
+        self.next = directory / "views-next.db"
+        self._ready = directory / "views-ready.db"
+
+    def opening(self) -> AbstractContextManager[None]:
+        """The context in which a connection to the present views may be made."""
+        return switching(self._directory, alone=False)
+
+    def settle(self) -> None:
+        """Finish a switch that a crash interrupted, and make empty views where there are none.
+
+        Raises: StoreTooNew, StoreUnavailable.
+        """
+        with store_errors(f"opening {self.present}"):
+            if self.present.exists() and not self._ready.exists():
+                with self.opening():
+                    connection = connect_reader(self.present)
+                    try:
+                        if 0 < user_version(connection) <= VIEWS_VERSION:
+                            return
+                    finally:
+                        connection.close()
+            with switching(self._directory, alone=True):
+                self._finish_switch()
+                connect_views(self.present).close()
+                sync_directory(self._directory)
+
+    def writer(self, path: Path) -> sqlite3.Connection:
+        """A write connection to views, which are made when they are missing."""
+        with switching(self._directory, alone=path == self.present and not path.exists()):
+            return connect_views(path)
+
+    def fresh_next(self) -> sqlite3.Connection:
+        """A write connection to new, empty views beside the present ones; left-overs are dropped."""
+        with switching(self._directory, alone=True):
+            _remove(self.next)
+            connection = connect_views(self.next)
+            sync_directory(self._directory)
+            return connection
+
+    @contextmanager
+    def replacing(self) -> Iterator[None]:
+        """Inside, nobody opens the present views; on leaving, the rebuilt ones have taken their place.
+
+        The connection to the rebuilt ones must have been closed by then.
+        """
+        with switching(self._directory, alone=True):
+            yield
+            os.rename(self.next, self._ready)
+            sync_directory(self._directory)
+            self._finish_switch()
+
+    def drop_next(self) -> None:
+        """Drop what an unfinished rebuild left."""
+        if self.next.exists():
+            with switching(self._directory, alone=True):
+                _remove(self.next)
+
+    def _finish_switch(self) -> None:
+        if not self._ready.exists():
+            return
+        # The old log must be gone for good before the new file has the name: it would be taken for the new one's.
+        for end in ("-wal", "-shm"):
+            self.present.with_name(self.present.name + end).unlink(missing_ok=True)
+        sync_directory(self._directory)
+        os.rename(self._ready, self.present)
+        sync_directory(self._directory)
+
+
+def connect_views(path: Path) -> sqlite3.Connection:
+    """A write connection to views; their tables are made when the file is new."""
+    connection = connect_writer(path, "NORMAL", CACHE_KIB)
+    try:
+        prepare(connection, VIEWS, VIEWS_VERSION, str(path))
+        connection.execute(
+            "INSERT OR IGNORE INTO present VALUES (1, ?, ?, 0, ?, 0, 0, NULL, 0, 0)",
+            (random_bytes(8).hex(), PROJECTION_VERSION, EMPTY_POSITION),
+        )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _remove(path: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)

@@ -1,0 +1,155 @@
+"""A transaction's row: how its header, its list of pieces and its pages are packed into columns.
+
+Every byte counts: a transaction of seven records is to take at most 1.6 KB, indexes and all.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import zstandard
+
+from flowtrail.model.pages import page_number, split_number
+from flowtrail.projection.header import Header
+from flowtrail.storage.sqlite.names import Cohort
+
+ANNOUNCED: Final = 1
+TRUNCATED: Final = 2
+CREATED_IS_OPENED: Final = 4
+ATTEMPT_SHIFT: Final = 3
+"""`marks` holds the flags, and the attempt above them."""
+
+HEADER_COLUMNS: Final = "id, opened, updated, ended, cohort, deadline, created, block, marks, version, object"
+"""In the order `header_of_row` takes them."""
+
+COMPRESS_ABOVE_BYTES: Final = 1_024
+"""Below, compressing costs more than it saves."""
+_ZSTD_FIRST_BYTE: Final = 0x28
+"""Of its magic number. What stores keep is msgpack arrays, which never begin with it; anything else that does is
+compressed, so that the first byte always tells."""
+
+_ENTRY_BYTES: Final = 6
+_LEVEL_BITS: Final = 4
+UNMERGED: Final = 15
+"""The level of pieces that would exceed the largest piece if they were merged."""
+
+
+def marks_of(header: Header) -> int:
+    """The column `marks`."""
+    return (
+        (ANNOUNCED if header.announced else 0)
+        | (TRUNCATED if header.truncated else 0)
+        | (CREATED_IS_OPENED if header.created_at == header.opened_at else 0)
+        | header.attempt << ATTEMPT_SHIFT
+    )
+
+
+def created_of(header: Header) -> int | None:
+    """The column `created`: empty where `marks` says it all."""
+    return None if header.created_at == header.opened_at else header.created_at
+
+
+def header_of_row(row: Sequence[Any], cohort: Cohort) -> Header:
+    """The header that `HEADER_COLUMNS` hold."""
+    _, opened, updated, ended, _, deadline, created, block, marks, version, object_id = row
+    return Header(
+        announced=bool(marks & ANNOUNCED),
+        flow=cohort.flow,
+        version=version,
+        object_type=cohort.object_type,
+        object_id=object_id,
+        status=cohort.status,
+        attempt=marks >> ATTEMPT_SHIFT,
+        opened_at=opened,
+        updated_at=updated,
+        created_at=opened if marks & CREATED_IS_OPENED else created,
+        ended_at=ended,
+        deadline_at=deadline,
+        current_block=block,
+        has_failures=cohort.has_failures,
+        truncated=bool(marks & TRUNCATED),
+    )
+
+
+# --- bodies ---
+
+
+class Bodies:
+    """Packs and unpacks bodies. One thread each: zstd's contexts must not be shared."""
+
+    def __init__(self) -> None:
+        self._compress = zstandard.ZstdCompressor(level=1).compress
+        self._decompress = zstandard.ZstdDecompressor().decompress
+
+    def pack(self, body: bytes) -> bytes:
+        """The bytes to keep."""
+        if len(body) <= COMPRESS_ABOVE_BYTES and not (body and body[0] == _ZSTD_FIRST_BYTE):
+            return body
+        return self._compress(body)
+
+    def unpack(self, packed: bytes) -> bytes:
+        """The bytes that were kept."""
+        return self._decompress(packed) if packed and packed[0] == _ZSTD_FIRST_BYTE else packed
+
+
+# --- lists of pieces: entries of 6 bytes, the piece's row above 4 bits of its level ---
+
+
+def piece_entry(row: int, level: int) -> bytes:
+    """One entry; lists are entries one after the other, so that adding a piece is adding bytes."""
+    return (row << _LEVEL_BITS | level).to_bytes(_ENTRY_BYTES, "big")
+
+
+def piece_entries(packed: bytes) -> list[tuple[int, int]]:
+    """(row, level) of every piece."""
+    entries = [
+        int.from_bytes(packed[at : at + _ENTRY_BYTES], "big") for at in range(0, len(packed), _ENTRY_BYTES)
+    ]
+    return [(entry >> _LEVEL_BITS, entry & UNMERGED) for entry in entries]
+
+
+def piece_count(packed: bytes) -> int:
+    """How many pieces a list has."""
+    return len(packed) // _ENTRY_BYTES
+
+
+# --- lists of journal pages: varints of the writer's ordinal and the sequence, each less what went before ---
+
+
+def pack_pages(pages: Iterable[int]) -> bytes:
+    """A set of page numbers, packed."""
+    out = bytearray()
+    ordinal = sequence = 0
+    for number in sorted(set(pages)):
+        next_ordinal, next_sequence = split_number(number)
+        _varint(out, next_ordinal - ordinal)
+        _varint(out, next_sequence - sequence if next_ordinal == ordinal else next_sequence)
+        ordinal, sequence = next_ordinal, next_sequence
+    return bytes(out)
+
+
+def unpack_pages(packed: bytes | None) -> list[int]:
+    """The page numbers, ascending."""
+    pages: list[int] = []
+    ordinal = sequence = 0
+    values = iter(_varints(packed or b""))
+    for step in values:
+        ordinal, sequence = ordinal + step, next(values) + (0 if step else sequence)
+        pages.append(page_number(ordinal, sequence))
+    return pages
+
+
+def _varint(out: bytearray, value: int) -> None:
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+
+
+def _varints(packed: bytes) -> Iterable[int]:
+    value = shift = 0
+    for byte in packed:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            yield value
+            value = shift = 0

@@ -1,0 +1,260 @@
+"""Where candidates come from: parts of the indexes, each able to say how many it holds.
+
+A source that is *ordered* gives its transactions by opened instant, newest first, so that a page reads no more than
+it shows; any source gives them as a set, which is sorted when it is small.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from flowtrail.model.conditions import (
+    AllOf,
+    AnyOf,
+    Between,
+    BlockHas,
+    Condition,
+    HasTerm,
+    HasTermPrefix,
+    IdIs,
+    IsStuck,
+    StatusIs,
+)
+from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term
+from flowtrail.storage.sqlite.compile import Sql, after_prefix, cohorts_of
+from flowtrail.storage.sqlite.names import Cohort
+
+COUNT_BOUND: Final = 20_000
+"""Counting further than this to compare two sources costs more than a wrong choice."""
+MAX_MERGED: Final = 64
+"""Index ranges merged into one order: each is read as far as a page may need it."""
+
+LEAST: Final = -(1 << 63)
+GREATEST: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Instants in [since, until)."""
+
+    since: int = LEAST
+    until: int = GREATEST
+
+    def narrowed(self, since: int | None, until: int | None) -> "Range":
+        """What both allow."""
+        return Range(
+            self.since if since is None else max(self.since, since),
+            self.until if until is None else min(self.until, until),
+        )
+
+    @property
+    def open(self) -> bool:
+        """Whether it excludes nothing."""
+        return self.since == LEAST and self.until == GREATEST
+
+
+class Source(Protocol):
+    """A part of an index."""
+
+    ordered: bool
+
+    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+        """How many it holds within the opened range, at most `COUNT_BOUND` + 1."""
+
+    def members(self, opened: Range) -> Sql:
+        """A query for the row numbers."""
+
+    def ranges(self) -> Sequence[Sql]:
+        """Where ordered: queries' FROM and WHERE over (opened, id), one for each index range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """The transactions with a term."""
+
+    tenant: int
+    term: str
+    ordered: bool = True
+
+    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+        query = "SELECT 1 FROM term WHERE tenant = ? AND term = ? AND opened >= ? AND opened < ?"
+        return _bounded(connection, query, (self.tenant, self.term, opened.since, opened.until))
+
+    def members(self, opened: Range) -> Sql:
+        return Sql(
+            "SELECT m.row FROM term AS x CROSS JOIN tx AS m ON m.tenant = x.tenant AND m.id = x.id"
+            " WHERE x.tenant = ? AND x.term = ? AND x.opened >= ? AND x.opened < ?",
+            (self.tenant, self.term, opened.since, opened.until),
+        )
+
+    def ranges(self) -> Sequence[Sql]:
+        return [Sql("term WHERE tenant = ? AND term = ?", (self.tenant, self.term))]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The transactions with a term that starts with a text."""
+
+    tenant: int
+    prefix: str
+    ordered: bool = False
+
+    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+        query = "SELECT 1 FROM term WHERE tenant = ? AND term >= ? AND term < ?"
+        return _bounded(connection, query, (self.tenant, self.prefix, after_prefix(self.prefix)))
+
+    def members(self, opened: Range) -> Sql:
+        return Sql(
+            "SELECT m.row FROM term AS x CROSS JOIN tx AS m ON m.tenant = x.tenant AND m.id = x.id"
+            " WHERE x.tenant = ? AND x.term >= ? AND x.term < ?",
+            (self.tenant, self.prefix, after_prefix(self.prefix)),
+        )
+
+    def ranges(self) -> Sequence[Sql]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """One transaction."""
+
+    tenant: int
+    key: bytes
+    ordered: bool = False
+
+    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+        return 1
+
+    def members(self, opened: Range) -> Sql:
+        return Sql("SELECT row FROM tx WHERE tenant = ? AND id = ?", (self.tenant, self.key))
+
+    def ranges(self) -> Sequence[Sql]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Cohorts:
+    """The transactions of some cohorts; `total` is how many they hold over all time."""
+
+    numbers: tuple[int, ...]
+    total: int
+
+    @property
+    def ordered(self) -> bool:
+        return len(self.numbers) <= MAX_MERGED
+
+    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+        if opened.open or self.total == 0:
+            return min(self.total, COUNT_BOUND + 1)
+        query = f"SELECT 1 FROM tx WHERE cohort IN ({self._list()}) AND opened >= ? AND opened < ?"
+        return _bounded(connection, query, (opened.since, opened.until))
+
+    def members(self, opened: Range) -> Sql:
+        return Sql(
+            f"SELECT row FROM tx INDEXED BY tx_cohort WHERE cohort IN ({self._list()}) AND opened >= ? AND opened < ?",
+            (opened.since, opened.until),
+        )
+
+    def ranges(self) -> Sequence[Sql]:
+        return [Sql("tx INDEXED BY tx_cohort WHERE cohort = ?", (number,)) for number in self.numbers]
+
+    def _list(self) -> str:
+        return ",".join(map(str, self.numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The tenant's transactions by opened instant."""
+
+    tenant: int
+    ordered: bool = True
+
+    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+        if opened.open:
+            return COUNT_BOUND + 1
+        query = "SELECT 1 FROM tx WHERE tenant = ? AND opened >= ? AND opened < ?"
+        return _bounded(connection, query, (self.tenant, opened.since, opened.until))
+
+    def members(self, opened: Range) -> Sql:
+        return Sql(
+            "SELECT row FROM tx INDEXED BY tx_opened WHERE tenant = ? AND opened >= ? AND opened < ?",
+            (self.tenant, opened.since, opened.until),
+        )
+
+    def ranges(self) -> Sequence[Sql]:
+        return [Sql("tx INDEXED BY tx_opened WHERE tenant = ?", (self.tenant,))]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The transactions updated or ended in a range."""
+
+    tenant: int
+    column: str
+    within: Range
+    ordered: bool = False
+
+    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+        return _bounded(connection, f"SELECT 1 FROM {self._where()}", self._values())
+
+    def members(self, opened: Range) -> Sql:
+        return Sql(f"SELECT row FROM {self._where()}", self._values())
+
+    def ranges(self) -> Sequence[Sql]:
+        return []
+
+    def _where(self) -> str:
+        column = self.column
+        return f"tx INDEXED BY tx_{column} WHERE tenant = ? AND {column} IS NOT NULL AND {column} >= ? AND {column} < ?"
+
+    def _values(self) -> tuple[Any, ...]:
+        return (self.tenant, self.within.since, self.within.until)
+
+
+def sources_of(
+    condition: Condition, tenant: int, cohorts: Mapping[int, Cohort], totals: Mapping[int, int]
+) -> Sequence[Source] | None:
+    """Sources whose union holds everything that matches; None when no index helps."""
+    numbers = cohorts_of(condition, cohorts)
+    if numbers is not None:
+        return [_cohorts(numbers, totals)]
+    match condition:
+        case HasTerm(term):
+            return [Term(tenant, term)]
+        case HasTermPrefix(prefix):
+            return [Prefix(tenant, prefix)] if prefix else None
+        case IdIs(key):
+            return [Id(tenant, key)]
+        case Between(instant, since, until) if instant != "opened":
+            return [Moved(tenant, instant, Range().narrowed(since, until))]
+        case BlockHas(block, status) if status in BLOCK_TERM_STATUSES:
+            return [Term(tenant, block_term(block, status))]
+        case IsStuck():
+            return [_cohorts(cohorts_of(StatusIs("in_transit"), cohorts) or frozenset(), totals)]
+        case AllOf(parts):
+            for part in parts:
+                found = sources_of(part, tenant, cohorts, totals)
+                if found is not None:
+                    return found
+            return None
+        case AnyOf(parts):
+            union: list[Source] = []
+            for part in parts:
+                found = sources_of(part, tenant, cohorts, totals)
+                if found is None:
+                    return None
+                union.extend(found)
+            return union
+        case _:
+            return None
+
+
+def _cohorts(numbers: frozenset[int], totals: Mapping[int, int]) -> Cohorts:
+    return Cohorts(tuple(sorted(numbers)), sum(totals.get(number, 0) for number in numbers))
+
+
+def _bounded(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> int:
+    found = connection.execute(f"SELECT count(*) FROM ({query} LIMIT {COUNT_BOUND + 1})", values)
+    size: int = found.fetchone()[0]
+    return size

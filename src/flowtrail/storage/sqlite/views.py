@@ -1,0 +1,274 @@
+"""The projector's side of the views: the lease, loading what is stored, and one transaction for each batch."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from flowtrail.model.clock import MICROS, Clock
+from flowtrail.model.errors import LeaseLost, StoreUnavailable
+from flowtrail.projection.version import PROJECTION_VERSION
+from flowtrail.storage.interface import Batch, Definition, Lease, Loaded, Position, Revision
+from flowtrail.storage.sqlite.cells import CellWriter
+from flowtrail.storage.sqlite.changelog import ChangeLog
+from flowtrail.storage.sqlite.changes import ChangeWriter, Locator
+from flowtrail.storage.sqlite.connection import store_errors, synced, transaction
+from flowtrail.storage.sqlite.files import ViewsFiles
+from flowtrail.storage.sqlite.names import Names
+from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, Bodies, header_of_row, piece_entries
+
+_AT_ONCE: Final = 200
+"""Ids or pieces asked for in one statement."""
+_encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
+_decode_position: Final = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
+
+
+def pack_position(position: Position) -> bytes:
+    """The bytes of a position."""
+    return _encode(sorted(position.items()))
+
+
+def unpack_position(packed: bytes) -> Position:
+    """A position from its bytes."""
+    return dict(_decode_position(packed))
+
+
+class _Open:
+    """A connection and everything remembered of what is behind it; thrown away whole when a write failed."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.inode = path.stat().st_ino
+        self.names = Names()
+        self.bodies = Bodies()
+        self.cells = CellWriter()
+        self.log = ChangeLog(connection)
+        self.changes = ChangeWriter(connection, self.names, self.bodies)
+
+
+class SqliteViewWriter:
+    """Writes one views file: the present one, or (`main` is then the present one's writer) one being rebuilt."""
+
+    max_changes = None
+
+    def __init__(
+        self, files: ViewsFiles, path: Path, clock: Clock, main: "SqliteViewWriter | None" = None
+    ) -> None:
+        self._files = files
+        self._path = path
+        self._clock = clock
+        self._main = main
+        self._open: _Open | None = None
+
+    # --- the lease ---
+
+    def acquire(self, holder: str, ttl_s: float) -> Lease | None:
+        with store_errors(f"writing {self._path}"):
+            # A new holder trusts nothing that an earlier one remembered.
+            self.forget()
+            connection = self._held().connection
+            # A takeover must survive a power cut, although views may lose their last writes.
+            with synced(connection), transaction(connection):
+                epoch, revision, owner, expires = connection.execute(
+                    "SELECT epoch, revision, holder, expires FROM present"
+                ).fetchone()
+                now, ttl = self._clock(), round(ttl_s * MICROS)
+                if owner not in {None, holder} and now < expires:
+                    return None
+                if epoch:
+                    connection.execute("INSERT OR REPLACE INTO epoch VALUES (?, ?)", (epoch, revision))
+                connection.execute(
+                    "UPDATE present SET epoch = ?, holder = ?, expires = ?, ttl = ?",
+                    (epoch + 1, holder, now + ttl, ttl),
+                )
+            if self._main is None:
+                self._files.drop_next()
+            return Lease(epoch + 1, holder)
+
+    def release(self, lease: Lease) -> None:
+        with store_errors(f"writing {self._path}"):
+            self._held().connection.execute(
+                "UPDATE present SET holder = NULL, expires = 0 WHERE epoch = ? AND holder = ?",
+                (lease.epoch, lease.holder),
+            )
+
+    def _renew(self, connection: sqlite3.Connection, lease: Lease) -> tuple[str, int, int]:
+        """(generation, revision, projection) under the lease, which is renewed. Raises: LeaseLost."""
+        renewed = connection.execute(
+            "UPDATE present SET expires = ? + ttl WHERE epoch = ? AND holder = ?",
+            (self._clock(), lease.epoch, lease.holder),
+        )
+        if renewed.rowcount != 1:
+            raise LeaseLost(f"the lease of epoch {lease.epoch} was taken over or given up")
+        found: tuple[str, int, int] = connection.execute(
+            "SELECT generation, revision, projection FROM present"
+        ).fetchone()
+        return found
+
+    # --- states ---
+
+    def position(self) -> Position:
+        with store_errors(f"reading {self._path}"):
+            row = self._held().connection.execute("SELECT position FROM present").fetchone()
+            return unpack_position(row[0])
+
+    def load(self, tenant: str, ids: Sequence[bytes]) -> dict[bytes, Loaded]:
+        with store_errors(f"reading {self._path}"):
+            held = self._held()
+            number = held.names.tenant(held.connection, tenant)
+            if number is None:
+                return {}
+            found = []
+            for some in _in_parts(ids):
+                marks = ",".join("?" * len(some))
+                found += held.connection.execute(
+                    f"SELECT {HEADER_COLUMNS}, row, facts, pieces, pages FROM tx WHERE tenant = ? AND id IN ({marks})",
+                    (number, *some),
+                ).fetchall()
+            entries = [[row for row, _ in piece_entries(columns[-2])] for columns in found]
+            bodies = _piece_bodies(held, [row for rows in entries for row in rows])
+            return {
+                columns[0]: Loaded(
+                    (columns[-4], columns[-2], columns[-1]),
+                    header_of_row(columns[:-4], held.names.cohort(held.connection, columns[4])),
+                    held.bodies.unpack(columns[-3]),
+                    [bodies[row] for row in rows],
+                )
+                for columns, rows in zip(found, entries, strict=True)
+            }
+
+    # --- writing ---
+
+    def write(self, batch: Batch, lease: Lease) -> tuple[Revision, list[Any]]:
+        if self._main is not None:
+            self._main.renew(lease)
+        with store_errors(f"writing {self._path}"):
+            held = self._held()
+            if not self._stands(held):
+                self.forget()
+                raise LeaseLost(f"{self._path} was replaced or removed; load its states again")
+            try:
+                with transaction(held.connection):
+                    generation, number, projection = self._renew(held.connection, lease)
+                    if projection != PROJECTION_VERSION:
+                        raise StoreUnavailable(
+                            f"{self._path} was made by projection version {projection}; rebuild it"
+                        )
+                    locators = self._write(held, batch, number)
+            except BaseException:
+                self.forget()
+                raise
+        fresh = bool(batch.changes or batch.cells or batch.links or batch.definitions or batch.set_aside)
+        return Revision(generation, lease.epoch, number + fresh), locators
+
+    @staticmethod
+    def _write(held: _Open, batch: Batch, number: int) -> list[Any]:
+        connection, names = held.connection, held.names
+        position = pack_position(batch.position)
+        if not (batch.changes or batch.cells or batch.links or batch.definitions or batch.set_aside):
+            connection.execute("UPDATE present SET position = ?", (position,))
+            return []
+        revision = number + 1
+        locators: list[Locator] = held.changes.write(batch.changes, revision)
+        held.cells.add(connection, names, batch.cells)
+        connection.executemany(
+            "INSERT OR IGNORE INTO link VALUES (?, ?, ?, ?)",
+            [(names.give_tenant(connection, link.tenant), *link[1:]) for link in batch.links],
+        )
+        connection.executemany(
+            "INSERT INTO definition VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, name) DO UPDATE SET"
+            " at = excluded.at, producer = excluded.producer, seq = excluded.seq, body = excluded.body"
+            " WHERE (excluded.at, excluded.producer, excluded.seq, excluded.body) > (at, producer, seq, body)",
+            [_definition_row(names.give_tenant(connection, entry.tenant), entry) for entry in batch.definitions],
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?, ?)",
+            [
+                (names.give_tenant(connection, entry.tenant), entry.page, entry.leaf, entry.transaction or b"", entry.reason)
+                for entry in batch.set_aside
+            ],
+        )
+        held.log.add(names, batch.changes, revision)
+        connection.execute("UPDATE present SET revision = ?, position = ?", (revision, position))
+        return list(locators)
+
+    def renew(self, lease: Lease) -> None:
+        """Renew the lease without writing anything else. Raises: LeaseLost."""
+        with store_errors(f"writing {self._path}"):
+            held = self._held()
+            if not self._stands(held):
+                self.forget()
+                raise LeaseLost(f"{self._path} was replaced or removed")
+            with transaction(held.connection):
+                self._renew(held.connection, lease)
+
+    # --- rebuilding ---
+
+    def begin_rebuild(self) -> "SqliteViewWriter":
+        with store_errors(f"writing {self._files.next}"):
+            lease = self._held().connection.execute("SELECT epoch, holder, expires, ttl FROM present").fetchone()
+            connection = self._files.fresh_next()
+            connection.execute("UPDATE present SET epoch = ?, holder = ?, expires = ?, ttl = ?", lease)
+            rebuilt = SqliteViewWriter(self._files, self._files.next, self._clock, self)
+            rebuilt._open = _Open(connection, self._files.next)
+            return rebuilt
+
+    def finish_rebuild(self, rebuilt: "SqliteViewWriter") -> None:
+        with store_errors(f"switching {self._path}"):
+            held = self._held()
+            with self._files.replacing():
+                other = rebuilt._held()
+                if not (self._stands(held) and rebuilt._stands(other)):
+                    raise LeaseLost("another rebuild began after this one")
+                lease = held.connection.execute("SELECT epoch, holder, expires, ttl FROM present").fetchone()
+                kept = other.connection.execute(
+                    "UPDATE present SET holder = ?2, expires = ?3, ttl = ?4 WHERE epoch = ?1", lease
+                )
+                if kept.rowcount != 1:
+                    raise LeaseLost("another projector took over during the rebuild")
+                busy = other.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                if busy:
+                    raise StoreUnavailable(f"{self._files.next} is in use; the rebuild can be finished again")
+                rebuilt.forget()
+            self.forget()
+            rebuilt._path, rebuilt._main = self._path, None
+
+    # --- the connection ---
+
+    def _held(self) -> _Open:
+        if self._open is None:
+            self._open = _Open(self._files.writer(self._path), self._path)
+        return self._open
+
+    def _stands(self, held: _Open) -> bool:
+        try:
+            return self._path.stat().st_ino == held.inode
+        except FileNotFoundError:
+            return False
+
+    def forget(self) -> None:
+        """Close the connection and drop everything remembered; the next call opens another."""
+        if self._open is not None:
+            self._open.connection.close()
+            self._open = None
+
+
+def _in_parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    for first in range(0, len(items), _AT_ONCE):
+        yield items[first : first + _AT_ONCE]
+
+
+def _piece_bodies(held: _Open, rows: Sequence[int]) -> dict[int, bytes]:
+    bodies: dict[int, bytes] = {}
+    for some in _in_parts(rows):
+        marks = ",".join(map(str, some))
+        query = f"SELECT row, body FROM piece WHERE row IN ({marks})"
+        for row, body in held.connection.execute(query):
+            bodies[row] = held.bodies.unpack(body)
+    return bodies
+
+
+def _definition_row(tenant: int, entry: Definition) -> tuple[Any, ...]:
+    return (tenant, entry.kind, _encode(entry.name), *entry.stamp, entry.body)

@@ -1,0 +1,199 @@
+"""Walking a list: slice after slice of candidates, until the page is full or its time is over."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flowtrail.model.clock import monotonic_s
+from flowtrail.projection.header import Header
+from flowtrail.projection.matching import matches, needs_state
+from flowtrail.projection.state import State
+from flowtrail.storage.interface import Cursor, Selected, Selection, Stored
+from flowtrail.storage.sqlite.changelog import count_changed
+from flowtrail.storage.sqlite.compile import EVERY
+from flowtrail.storage.sqlite.names import Cohort, Names
+from flowtrail.storage.sqlite.plan import Key, Plan, plan
+from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, Bodies, header_of_row, piece_entries, unpack_pages
+
+FIRST_SLICE: Final = 256
+LARGEST_SLICE: Final = 8_192
+"""Some 10 ms: the clock is looked at between slices."""
+COUNT_SLICE: Final = 32_768
+CHECK_EVERY: Final = 256
+
+STORED_COLUMNS: Final = ", ".join(f"t.{name}" for name in HEADER_COLUMNS.split(", ")) + (
+    ", t.facts, t.pages, t.revision, t.pieces"
+)
+_HEADER: Final = len(HEADER_COLUMNS.split(", "))
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What reading one row takes: the connection, its names, and a decompressor of this thread."""
+
+    connection: sqlite3.Connection
+    names: Names
+    bodies: Bodies
+
+    def header(self, row: Sequence[Any]) -> Header:
+        """The header of a row of `STORED_COLUMNS`."""
+        return header_of_row(row[:_HEADER], self.names.cohort(self.connection, row[4]))
+
+    def stored(self, tenant: str, row: Sequence[Any], *, pieces: bool) -> Stored:
+        """A row of `STORED_COLUMNS`; its pieces and their pages are read when asked for."""
+        key, facts, packed_pages, revision, entries = row[0], *row[_HEADER:]
+        pages = unpack_pages(packed_pages)
+        bodies: list[bytes] | None = None
+        if pieces:
+            bodies = []
+            for piece_pages, body in self._pieces(entries):
+                bodies.append(self.bodies.unpack(body))
+                pages += unpack_pages(piece_pages)
+        return Stored(
+            tenant, key, self.header(row), self.bodies.unpack(facts), bodies, sorted(set(pages)), revision
+        )
+
+    def state(self, row: Sequence[Any]) -> State:
+        """The joined state of a row of `STORED_COLUMNS`."""
+        pieces = [self.bodies.unpack(body) for _, body in self._pieces(row[_HEADER + 3])]
+        return State.load(self.bodies.unpack(row[_HEADER]), pieces)
+
+    def _pieces(self, entries: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for number, _ in piece_entries(entries):
+            yield self.connection.execute("SELECT pages, body FROM piece WHERE row = ?", (number,)).fetchone()
+
+
+class Walk:
+    """One call of `select` or `count` inside one snapshot."""
+
+    def __init__(self, snapshot: Snapshot, selection: Selection) -> None:
+        self._snapshot = snapshot
+        self._selection = selection
+        self._connection = snapshot.connection
+        self._deadline = None if selection.budget_s is None else monotonic_s() + selection.budget_s
+        self._needs_state = needs_state(selection.condition)
+
+    def select(self) -> Selected:
+        """A page."""
+        selection = self._selection
+        revision: int = self._connection.execute("SELECT revision FROM present").fetchone()[0]
+        pinned = revision if selection.after is None else selection.after.pinned
+        tenant = self._snapshot.names.tenant(self._connection, selection.tenant)
+        if tenant is None:
+            return Selected([], None, short=False, pinned=pinned, changed_since=0)
+        cohorts, totals = self._cohorts(tenant)
+        way = plan(self._connection, selection, tenant, cohorts, totals, pinned)
+        found: list[tuple[Key, Sequence[Any]]] = []
+        reached: Key | None = None
+        after = None if selection.after is None else (selection.after.instant, selection.after.id)
+        for key, row in self._matching(way, after):
+            if row is None:
+                reached = key
+                continue
+            found.append((key, row))
+            if len(found) > selection.limit:
+                break
+        following: Key | None = reached
+        short = reached is not None and len(found) < selection.limit
+        if len(found) > selection.limit or (reached is not None and len(found) == selection.limit and found):
+            found = found[: selection.limit]
+            following = found[-1][0] if found else after
+        rows = [self._snapshot.stored(selection.tenant, row, pieces=False) for _, row in found]
+        cursor = None if following is None else Cursor(*following, pinned)
+        return Selected(rows, cursor, short, pinned, self._changed_since(tenant, revision, pinned))
+
+    def count(self) -> tuple[int, bool]:
+        """How many match, and whether that is exact."""
+        selection = self._selection
+        tenant = self._snapshot.names.tenant(self._connection, selection.tenant)
+        if tenant is None:
+            return 0, True
+        cohorts, totals = self._cohorts(tenant)
+        way = plan(self._connection, selection, tenant, cohorts, totals, None)
+        known = way.total(totals)
+        if known is not None:
+            return known, True
+        if not way.rest.exact:
+            return self._count_matching(way)
+        total, after = 0, None
+        while True:
+            part = way.slice(after, COUNT_SLICE)
+            if way.rest.text == EVERY.text:
+                query, values = f"SELECT count(*) FROM ({part.text})", part.values
+            else:
+                query = f"SELECT count(*) FROM ({part.text}) AS s CROSS JOIN tx AS t ON {way.joined} WHERE {way.rest.text}"
+                values = part.values + way.rest.values
+            total += self._connection.execute(query, values).fetchone()[0]
+            after = None if way.whole else self._last(way, after, COUNT_SLICE)
+            if after is None:
+                return total, True
+            if self._over():
+                return total, False
+
+    def _count_matching(self, way: Plan) -> tuple[int, bool]:
+        total = 0
+        for _, row in self._matching(way, None):
+            if row is None:
+                return total, False
+            total += 1
+        return total, True
+
+    def _cohorts(self, tenant: int) -> tuple[dict[int, Cohort], dict[int, int]]:
+        names = self._snapshot.names
+        rows = self._connection.execute("SELECT number, total FROM cohort WHERE tenant = ?", (tenant,))
+        totals: dict[int, int] = dict(rows.fetchall())
+        return {number: names.cohort(self._connection, number) for number in totals}, totals
+
+    def _matching(self, way: Plan, after: Key | None) -> Iterator[tuple[Key, Sequence[Any] | None]]:
+        """The rows that match, in order; a key without a row where the time was over before the end."""
+        size = max(FIRST_SLICE, self._selection.limit + 1)
+        if way.rest.text == EVERY.text and way.rest.exact:
+            size = self._selection.limit + 1
+        while True:
+            part = way.slice(after, size)
+            rows = self._connection.execute(
+                f"SELECT s.instant, {STORED_COLUMNS} FROM ({part.text}) AS s CROSS JOIN tx AS t ON {way.joined}"
+                f" WHERE {way.rest.text} ORDER BY s.instant DESC, s.id DESC",
+                part.values + way.rest.values,
+            )
+            for asked, (instant, *row) in enumerate(rows, 1):
+                key = (instant, row[0])
+                if way.rest.exact or self._matches(row):
+                    yield key, row
+                if not way.rest.exact and asked % CHECK_EVERY == 0 and self._over():
+                    yield key, None
+                    return
+            after = None if way.whole else self._last(way, after, size)
+            if after is None:
+                return
+            if self._over():
+                yield after, None
+                return
+            size = min(max(size, FIRST_SLICE) * 4, LARGEST_SLICE)
+
+    def _last(self, way: Plan, after: Key | None, size: int) -> Key | None:
+        """The last candidate of a slice; None when nothing can follow it."""
+        part = way.slice(after, size)
+        row = self._connection.execute(
+            f"SELECT instant, id FROM ({part.text}) ORDER BY instant DESC, id DESC LIMIT 1 OFFSET {size - 1}", part.values
+        ).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def _matches(self, row: Sequence[Any]) -> bool:
+        state = self._snapshot.state(row) if self._needs_state else None
+        return matches(self._selection.condition, row[0], self._snapshot.header(row), state, self._selection.moment)
+
+    def _over(self) -> bool:
+        return self._deadline is not None and monotonic_s() > self._deadline
+
+    def _changed_since(self, tenant: int, revision: int, pinned: int) -> int:
+        if revision <= pinned:
+            return 0
+        if self._selection.sort != "opened":
+            return count_changed(self._connection, tenant, pinned)
+        row = self._connection.execute(
+            "SELECT count(*) FROM tx WHERE tenant = ? AND corrected > ? AND born <= ?", (tenant, pinned, pinned)
+        ).fetchone()
+        count: int = row[0]
+        return count
