@@ -73,6 +73,14 @@ class HasTermPrefix:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyStarts:
+    """The key of that name has a value that starts with this text. A scan."""
+
+    name: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class IdIs:
     """The transaction's id."""
 
@@ -83,8 +91,9 @@ class IdIs:
 class BlockHas:
     """Some execution of `block` has `status` now (any when None).
 
-    With `since`/`until` (microseconds, half open) the execution's own instant lies between them: `ended_at` of
-    final statuses, `started_at` of running ones, the arrival (earliest of queued, started, ended) otherwise.
+    With `since`/`until` (microseconds, half open) the execution's own instant lies between them, the one its cell
+    counts it at: with a status `executions.moment_at` (the end of final ones, the start of running ones), without
+    one the arrival (earliest of queued, started, ended).
     """
 
     block: str
@@ -131,6 +140,7 @@ Leaf = (
     | TypeIs
     | HasTerm
     | HasTermPrefix
+    | KeyStarts
     | IdIs
     | BlockHas
     | Between
