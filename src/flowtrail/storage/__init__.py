@@ -7,26 +7,27 @@ DEFAULT_STORE = "sqlite:./flowtrail-data"
 ALLOWED = "sqlite:DIRECTORY, mongodb://…/DATABASE or memory:"
 
 
-def open_store(url: str, *, create: bool = True, address: str = "") -> Store:
+def open_store(url: str, *, create: bool = True, address: str = "", held: bool = False) -> Store:
     """The store at that URL, opened; whoever opens it closes it.
 
     `address` is what others are told who try to write to an embedded store while this process does.
+    `held`: a parent process that outlives this one holds the store, so this one may write the journal as it does.
     Raises: Refusal (no such kind of store), StoreMissing, StoreTooNew, StoreUnavailable (also when the extra that
     carries the driver is not installed).
     """
-    store = _made(url, address)
+    store = _made(url, address, held=held)
     store.open(create=create)
     return store
 
 
-def _made(url: str, address: str) -> Store:
+def _made(url: str, address: str, *, held: bool) -> Store:
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite" and rest:
         try:
             from flowtrail.storage.sqlite.store import SqliteStore
         except ImportError as error:
             raise _extra_missing(url, "server", error) from error
-        return SqliteStore(rest, address=address)
+        return SqliteStore(rest, address, held=held)
     if scheme in {"mongodb", "mongodb+srv"}:
         try:
             from flowtrail.storage.mongodb.store import MongoStore
@@ -37,7 +38,9 @@ def _made(url: str, address: str) -> Store:
         from flowtrail.storage.memory.store import MemoryStore
 
         return MemoryStore(rest)
-    raise Refusal("unknown_store", f"there is no store of this kind; allowed: {ALLOWED}", "store", url, ALLOWED)
+    raise Refusal(
+        "unknown_store", f"there is no store of this kind; allowed: {ALLOWED}", "store", url, ALLOWED
+    )
 
 
 def _extra_missing(url: str, extra: str, error: ImportError) -> StoreUnavailable:

@@ -42,7 +42,7 @@ class Journal(Protocol):
 
     @property
     def durability(self) -> str:
-        """"disk" or "majority" ("none" in memory): what an acknowledgement may claim."""
+        """ "disk" or "majority" ("none" in memory): what an acknowledgement may claim."""
 
     def register(self, tenant: str, name: str) -> Writer:
         """Give a writer its ordinal, durably. The same (tenant, name) MUST get the same ordinal."""
@@ -310,8 +310,14 @@ class TransactionReader(Protocol):
 class CellReader(Protocol):
     """Statistics' raw material."""
 
-    def cells(  # noqa: PLR0913 -- the six parts are a cell's key
-        self, tenant: str, kind: str, width: str, since: int | None, until: int | None, flow: str | None = None
+    def cells(
+        self,
+        tenant: str,
+        kind: str,
+        width: str,
+        since: int | None,
+        until: int | None,
+        flow: str | None = None,
     ) -> list[tuple[CellKey, Cell]]:
         """The cells of a kind and width whose start lies in [since, until), of one flow when given, sorted by key."""
 
@@ -351,14 +357,22 @@ class Store(Protocol):
     `changes` etc. MAY be one object that plays several roles.
     """
 
-    journal: Journal
-    transactions: TransactionReader
-    cells: CellReader
-    changes: ChangeReader
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def transactions(self) -> TransactionReader: ...
+    @property
+    def cells(self) -> CellReader: ...
+    @property
+    def changes(self) -> ChangeReader: ...
 
     def open(self, *, create: bool = True) -> None:
         """Connect, create or migrate what is missing. Raises: StoreMissing (not there and `create` is False),
         StoreTooNew, StoreUnavailable."""
+
+    def hold(self) -> None:
+        """Claim the sole right to write the journal, for this process, until `close`. A store that many processes
+        may write does nothing. MUST raise `StoreHeld`, with the holder's address, while another process has it."""
 
     def view_writer(self) -> ViewWriter:
         """The projector's side, with connections of its own."""

@@ -45,6 +45,9 @@ class MemoryStore:
         self.journal = place.journal
         self.transactions = self.cells = self.changes = MemoryReader(place.shelf)
 
+    def hold(self) -> None:
+        """Nobody outside this process can write it."""
+
     def view_writer(self) -> MemoryViewWriter:
         return MemoryViewWriter(self._opened().shelf, self._clock)
 

@@ -39,7 +39,11 @@ class CellWriter:
             tenant = tenants.get(key.tenant)
             if tenant is None:
                 tenant = tenants[key.tenant] = names.give_tenant(connection, key.tenant)
-            place = (names.give_group(connection, Group(tenant, key.kind, key.group)), WIDTH_NUMBERS[key.width], key.start)
+            place = (
+                names.give_group(connection, Group(tenant, key.kind, key.group)),
+                WIDTH_NUMBERS[key.width],
+                key.start,
+            )
             cell = self._held.get(place)
             if cell is None:
                 cell = self._held[place] = self._read(connection, place)
@@ -62,7 +66,9 @@ class CellWriter:
 
     @staticmethod
     def _read(connection: sqlite3.Connection, place: Place) -> Cell:
-        row = connection.execute("SELECT body FROM cell WHERE grp = ? AND width = ? AND start = ?", place).fetchone()
+        row = connection.execute(
+            "SELECT body FROM cell WHERE grp = ? AND width = ? AND start = ?", place
+        ).fetchone()
         return {} if row is None else _decode(row[0])
 
 

@@ -19,7 +19,9 @@ class ChangeLog:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        row = connection.execute("SELECT max(total) FROM (SELECT total FROM change ORDER BY revision DESC LIMIT 64)")
+        row = connection.execute(
+            "SELECT max(total) FROM (SELECT total FROM change ORDER BY revision DESC LIMIT 64)"
+        )
         self._total: int = row.fetchone()[0] or 0
 
     def add(self, names: Names, changes: Sequence[Change], revision: int) -> None:
@@ -34,7 +36,13 @@ class ChangeLog:
             self._total += len(old) + len(new)
             self._connection.execute(
                 "INSERT INTO change VALUES (?, ?, ?, ?, ?)",
-                (revision, names.give_tenant(self._connection, tenant), self._total, b"".join(old), b"".join(new)),
+                (
+                    revision,
+                    names.give_tenant(self._connection, tenant),
+                    self._total,
+                    b"".join(old),
+                    b"".join(new),
+                ),
             )
         if revision % PRUNE_EVERY == 0:
             self._prune(revision)
@@ -63,7 +71,8 @@ def read_changed(
         return None
     found: list[tuple[int, bytes]] = []
     rows = connection.execute(
-        "SELECT revision, old, new FROM change WHERE revision > ? AND tenant = ? ORDER BY revision", (after, tenant)
+        "SELECT revision, old, new FROM change WHERE revision > ? AND tenant = ? ORDER BY revision",
+        (after, tenant),
     )
     for revision, old, new in rows:
         if len(found) >= limit:
@@ -77,7 +86,9 @@ def count_changed(connection: sqlite3.Connection, tenant: int, after: int) -> in
     """How many transactions of before a revision changed after it; a lower bound where the log no longer reaches."""
     changed: set[bytes] = set()
     made: set[bytes] = set()
-    rows = connection.execute("SELECT old, new FROM change WHERE revision > ? AND tenant = ?", (after, tenant))
+    rows = connection.execute(
+        "SELECT old, new FROM change WHERE revision > ? AND tenant = ?", (after, tenant)
+    )
     for old, new in rows:
         changed.update(split_ids(old))
         made.update(split_ids(new))

@@ -147,7 +147,9 @@ class ChangeWriter:
                 continue
             self._insert_pieces(pieces)
             marks = ",".join(map(str, full))
-            held_rows = self._connection.execute(f"SELECT pages, body FROM piece WHERE row IN ({marks})").fetchall()
+            held_rows = self._connection.execute(
+                f"SELECT pages, body FROM piece WHERE row IN ({marks})"
+            ).fetchall()
             bodies = [self._bodies.unpack(body) for _, body in held_rows]
             if sum(map(len, bodies)) > MAX_PIECE_BYTES:
                 entries = [(row, UNMERGED if held == level else held) for row, held in entries]
@@ -182,7 +184,9 @@ class ChangeWriter:
             for term in change.terms_new
         ]
         new.sort()
-        self._connection.executemany("INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES (?, ?, ?, ?)", new)
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES (?, ?, ?, ?)", new
+        )
 
     def _cohort(self, tenant: str, header: Header) -> int:
         key = (tenant, header.cohort)

@@ -57,7 +57,9 @@ def cohorts_of(condition: Condition, cohorts: Mapping[int, Cohort]) -> frozenset
         case FlowIs(flow):
             return frozenset(number for number, cohort in cohorts.items() if cohort.flow == flow)
         case TypeIs(object_type):
-            return frozenset(number for number, cohort in cohorts.items() if cohort.object_type == object_type)
+            return frozenset(
+                number for number, cohort in cohorts.items() if cohort.object_type == object_type
+            )
         case HasFailures():
             return frozenset(number for number, cohort in cohorts.items() if cohort.has_failures)
         case Not(part):
@@ -141,7 +143,9 @@ class Compiler:
         """Wider: whoever has been silent for the shortest patience of all; blocks are told apart afterwards."""
         transit = self.sql(StatusIs("in_transit"))
         shortest = min([self._moment.patience_us("", ""), *self._moment.patience.values()])
-        return Sql(f"({transit.text} AND t.updated < ?)", (*transit.values, self._moment.now - shortest), exact=False)
+        return Sql(
+            f"({transit.text} AND t.updated < ?)", (*transit.values, self._moment.now - shortest), exact=False
+        )
 
 
 def _within(column: str, since: int | None, until: int | None) -> Sql:

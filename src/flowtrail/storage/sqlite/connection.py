@@ -3,7 +3,7 @@
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -73,21 +73,33 @@ def _pragma(connection: sqlite3.Connection, name: str, value: str | int, expecte
         raise StoreUnavailable(f"SQLite refused {name} = {value}; it says {held and held[0]}")
 
 
-def prepare(connection: sqlite3.Connection, schema: str, version: int, what: str) -> bool:
-    """Create the tables of an empty database; whether it was empty. Raises: StoreTooNew."""
-    held = user_version(connection)
-    if held > version:
-        raise StoreTooNew(f"{what} was written by a newer Flowtrail (format {held}; this one knows {version})")
-    if held:
-        return False
+Migrations = Mapping[int, str]
+"""Statements that lead from the tables of a version to those of the next."""
+
+
+def prepare(
+    connection: sqlite3.Connection, schema: str, version: int, migrations: Migrations, what: str
+) -> None:
+    """Create the tables of an empty database, or bring older ones up to date, in one step. Raises: StoreTooNew."""
+    if refuse_newer(connection, version, what) == version:
+        return
     with transaction(connection):
-        if user_version(connection):
-            return False
-        for statement in schema.split(";"):
+        held = refuse_newer(connection, version, what)
+        steps = [schema] if held == 0 else [migrations[step] for step in range(held, version)]
+        for statement in ";".join(steps).split(";"):
             if statement.strip():
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {version}")
-    return True
+
+
+def refuse_newer(connection: sqlite3.Connection, version: int, what: str) -> int:
+    """The version of the tables. Raises: StoreTooNew when it is above `version`."""
+    held = user_version(connection)
+    if held > version:
+        raise StoreTooNew(
+            f"{what} was written by a newer Flowtrail (format {held}; this one knows {version}); upgrade this one"
+        )
+    return held
 
 
 def user_version(connection: sqlite3.Connection) -> int:
@@ -150,3 +162,11 @@ def sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def size_of(path: Path) -> int:
+    """A file's size; 0 when there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

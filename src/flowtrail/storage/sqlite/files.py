@@ -23,7 +23,7 @@ from flowtrail.storage.sqlite.connection import (
     user_version,
 )
 from flowtrail.storage.sqlite.lock import switching
-from flowtrail.storage.sqlite.schema import VIEWS, VIEWS_VERSION
+from flowtrail.storage.sqlite.schema import VIEWS, VIEWS_MIGRATIONS, VIEWS_VERSION
 
 CACHE_KIB: Final = 131_072
 """For the writer: the upper levels of five indexes and the terms of a million transactions."""
@@ -108,7 +108,7 @@ def connect_views(path: Path) -> sqlite3.Connection:
     """A write connection to views; their tables are made when the file is new."""
     connection = connect_writer(path, "NORMAL", CACHE_KIB)
     try:
-        prepare(connection, VIEWS, VIEWS_VERSION, str(path))
+        prepare(connection, VIEWS, VIEWS_VERSION, VIEWS_MIGRATIONS, str(path))
         connection.execute(
             "INSERT OR IGNORE INTO present VALUES (1, ?, ?, 0, ?, 0, 0, NULL, 0, 0)",
             (random_bytes(8).hex(), PROJECTION_VERSION, EMPTY_POSITION),

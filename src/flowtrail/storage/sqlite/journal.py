@@ -4,7 +4,6 @@ One connection writes, under a lock; after any failure it is closed, and the nex
 the durable state from the file: what a failed sync left in memory is never trusted.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +14,17 @@ from typing import Final
 from flowtrail.model.errors import PageConflict
 from flowtrail.model.pages import SEQUENCE_BITS, Page, Writer, page_number, split_number
 from flowtrail.storage.interface import Head, Position
-from flowtrail.storage.sqlite.connection import connect_writer, prepare, store_errors, transaction
+from flowtrail.storage.sqlite.connection import (
+    connect_writer,
+    prepare,
+    refuse_newer,
+    size_of,
+    store_errors,
+    sync_directory,
+    transaction,
+)
 from flowtrail.storage.sqlite.pool import ReadPool
-from flowtrail.storage.sqlite.schema import JOURNAL, JOURNAL_VERSION
+from flowtrail.storage.sqlite.schema import JOURNAL, JOURNAL_MIGRATIONS, JOURNAL_VERSION
 
 CACHE_KIB: Final = 8_192
 READ_PAGES: Final = 64
@@ -36,12 +43,32 @@ class SqliteJournal:
 
     durability = "disk"
 
-    def __init__(self, path: Path, pool: ReadPool[None], hold: Callable[[], None]) -> None:
+    def __init__(self, path: Path, pool: ReadPool, hold: Callable[[], None]) -> None:
         self._path = path
         self._pool = pool
         self._hold = hold
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+
+    def exists(self) -> bool:
+        """Whether there is a journal."""
+        return size_of(self._path) > 0
+
+    def open(self) -> None:
+        """Make the journal when there is none, durably, and see that this Flowtrail can read it.
+
+        Raises: StoreTooNew, Damaged.
+        """
+        if self.exists():
+            with self._pool.snapshot() as snapshot:
+                if refuse_newer(snapshot.connection, JOURNAL_VERSION, str(self._path)) == JOURNAL_VERSION:
+                    return
+        connection = connect_writer(self._path, "FULL", CACHE_KIB)
+        try:
+            prepare(connection, JOURNAL, JOURNAL_VERSION, JOURNAL_MIGRATIONS, str(self._path))
+        finally:
+            connection.close()
+        sync_directory(self._path.parent)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -50,7 +77,6 @@ class SqliteJournal:
             self._hold()
             if self._connection is None:
                 self._connection = connect_writer(self._path, "FULL", CACHE_KIB)
-                prepare(self._connection, JOURNAL, JOURNAL_VERSION, str(self._path))
             try:
                 with transaction(self._connection):
                     yield self._connection
@@ -68,7 +94,9 @@ class SqliteJournal:
             return Writer(connection.execute(find, (tenant, name)).fetchone()[0], tenant, name)
 
     def append(self, pages: Sequence[Page]) -> None:
-        rows = [(page.number, page.header, page.previous, page.hash, page.secret, page.body) for page in pages]
+        rows = [
+            (page.number, page.header, page.previous, page.hash, page.secret, page.body) for page in pages
+        ]
         with self._writing() as connection:
             before = connection.total_changes
             connection.executemany(
@@ -82,7 +110,8 @@ class SqliteJournal:
                     raise PageConflict(f"another page stands at {split_number(page.number)}")
 
     def heads(self) -> list[Head]:
-        with self._pool.snapshot() as (connection, _):
+        with self._pool.snapshot() as snapshot:
+            connection = snapshot.connection
             heads = []
             for ordinal, tenant, name, number in connection.execute(_HEADS).fetchall():
                 writer = Writer(ordinal, tenant, name)
@@ -94,7 +123,8 @@ class SqliteJournal:
             return heads
 
     def read(self, after: Position, limit: int) -> list[Page]:
-        with self._pool.snapshot() as (connection, _):
+        with self._pool.snapshot() as snapshot:
+            connection = snapshot.connection
             behind = sorted(
                 (
                     (page_number(ordinal, after.get(ordinal, 0)), number)
@@ -118,30 +148,36 @@ class SqliteJournal:
             return found
 
     def page(self, number: int) -> Page | None:
-        with self._pool.snapshot() as (connection, _):
+        with self._pool.snapshot() as snapshot:
+            connection = snapshot.connection
             row = connection.execute(f"SELECT {_PAGE} FROM page WHERE number = ?", (number,)).fetchone()
             return None if row is None else Page(*row)
 
     def iter_pages(self, ordinal: int, first: int = 1) -> Iterator[Page]:
-        query = f"SELECT {_PAGE} FROM page WHERE number >= ? AND number < ? ORDER BY number LIMIT {READ_PAGES}"
+        query = (
+            f"SELECT {_PAGE} FROM page WHERE number >= ? AND number < ? ORDER BY number LIMIT {READ_PAGES}"
+        )
         start, end = page_number(ordinal, first), page_number(ordinal + 1, 0)
         while True:
             # Pages never change, so that no snapshot has to be held open over a walk of hours.
-            with self._pool.snapshot() as (connection, _):
-                pages = [Page(*row) for row in connection.execute(query, (start, end))]
+            with self._pool.snapshot() as snapshot:
+                pages = [Page(*row) for row in snapshot.connection.execute(query, (start, end))]
             yield from pages
             if len(pages) < READ_PAGES:
                 return
             start = pages[-1].number + 1
 
     def writers(self) -> list[Writer]:
-        with self._pool.snapshot() as (connection, _):
+        with self._pool.snapshot() as snapshot:
+            connection = snapshot.connection
             rows = connection.execute("SELECT ordinal, tenant, name FROM writer ORDER BY ordinal")
             return [Writer(*row) for row in rows]
 
     def replace_secret(self, number: int, secret: bytes, body: bytes) -> None:
         with self._writing() as connection:
-            connection.execute("UPDATE page SET secret = ?, body = ? WHERE number = ?", (secret, body, number))
+            connection.execute(
+                "UPDATE page SET secret = ?, body = ? WHERE number = ?", (secret, body, number)
+            )
         # The log still holds what was erased until it is copied back and cut.
         with self._lock, store_errors(f"writing {self._path}"):
             if self._connection is not None:
@@ -156,11 +192,3 @@ class SqliteJournal:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-
-
-def size_of(path: Path) -> int:
-    """A file's size; 0 when there is none."""
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0

@@ -73,7 +73,8 @@ class Names:
         """Remember the cohorts of this snapshot."""
         known = max(self.cohorts, default=0)
         rows = connection.execute(
-            "SELECT number, tenant, flow, type, status, failures FROM cohort WHERE number > ? ORDER BY number", (known,)
+            "SELECT number, tenant, flow, type, status, failures FROM cohort WHERE number > ? ORDER BY number",
+            (known,),
         )
         for number, tenant, flow, object_type, status, failures in rows.fetchall():
             self._remember_cohort(number, Cohort(tenant, flow, object_type, status, bool(failures)))
@@ -106,7 +107,9 @@ class Names:
             number = self._cohort_numbers.get(cohort)
         if number is None:
             number = _inserted(
-                connection, "INSERT INTO cohort (tenant, flow, type, status, failures) VALUES (?, ?, ?, ?, ?)", cohort
+                connection,
+                "INSERT INTO cohort (tenant, flow, type, status, failures) VALUES (?, ?, ?, ?, ?)",
+                cohort,
             )
             self._remember_cohort(number, cohort)
         return number
@@ -134,5 +137,5 @@ class Names:
 
 def _inserted(connection: sqlite3.Connection, statement: str, row: tuple[object, ...]) -> int:
     number = connection.execute(statement, row).lastrowid
-    assert number is not None  # noqa: S101 -- an INSERT that succeeded has one
+    assert number is not None
     return number

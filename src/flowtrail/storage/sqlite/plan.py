@@ -94,7 +94,11 @@ class Plan:
     @property
     def by_row(self) -> bool:
         """Whether slices carry row numbers."""
-        return self.whole or self.sort != "opened" or not any(isinstance(source, Term) for source in self.sources)
+        return (
+            self.whole
+            or self.sort != "opened"
+            or not any(isinstance(source, Term) for source in self.sources)
+        )
 
     @property
     def joined(self) -> str:
@@ -113,13 +117,17 @@ def plan(
     """The cheapest way through a list."""
     opened, within, parts = _bounds(selection)
     sources, answered, whole = _choose(connection, selection.sort, opened, parts, tenant, cohorts, totals)
-    rest = Compiler(tenant, cohorts, selection.moment).sql(AllOf(tuple(part for part in parts if part not in answered)))
+    rest = Compiler(tenant, cohorts, selection.moment).sql(
+        AllOf(tuple(part for part in parts if part not in answered))
+    )
     if selection.sort != "opened":
         if not opened.open:
             rest = both(rest, Sql("t.opened >= ? AND t.opened < ?", (opened.since, opened.until)))
         if pinned is not None:
             rest = both(rest, Sql("t.revision <= ?", (pinned,)))
-    return Plan(tenant, selection.sort, sources, opened if selection.sort == "opened" else within, opened, rest, whole)
+    return Plan(
+        tenant, selection.sort, sources, opened if selection.sort == "opened" else within, opened, rest, whole
+    )
 
 
 def _bounds(selection: Selection) -> tuple[Range, Range, list[Condition]]:
@@ -158,7 +166,8 @@ def _choose(
         offers.append((sources_of(AllOf(tuple(counted)), tenant, cohorts, totals) or (), counted))
     offers.append(((Opened(tenant),), ()))
     sized = [
-        (sum(source.size(connection, opened) for source in sources), sources, answered) for sources, answered in offers
+        (sum(source.size(connection, opened) for source in sources), sources, answered)
+        for sources, answered in offers
     ]
     for size, sources, answered in sorted(sized, key=lambda offer: offer[0]):
         if sort == "opened" and _mergeable(sources):
@@ -169,7 +178,10 @@ def _choose(
 
 
 def _mergeable(sources: Sequence[Source]) -> bool:
-    return all(source.ordered for source in sources) and sum(len(source.ranges()) for source in sources) <= MAX_MERGED
+    return (
+        all(source.ordered for source in sources)
+        and sum(len(source.ranges()) for source in sources) <= MAX_MERGED
+    )
 
 
 def _says_all(part: Condition) -> bool:

@@ -7,7 +7,11 @@ five indexes, and every byte in it is paid five times.
 from typing import Final
 
 JOURNAL_VERSION: Final = 1
+JOURNAL_MIGRATIONS: Final[dict[int, str]] = {}
+"""Version -> statements that lead from it to the next. The journal is never made anew: every version has an entry."""
 VIEWS_VERSION: Final = 1
+VIEWS_MIGRATIONS: Final[dict[int, str]] = {}
+"""The same for views. What tables cannot be altered into raises `PROJECTION_VERSION` too: then they are rebuilt."""
 
 JOURNAL: Final = """
 CREATE TABLE writer (ordinal INTEGER PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (tenant, name));

@@ -181,12 +181,21 @@ class SqliteViewWriter:
             "INSERT INTO definition VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, kind, name) DO UPDATE SET"
             " at = excluded.at, producer = excluded.producer, seq = excluded.seq, body = excluded.body"
             " WHERE (excluded.at, excluded.producer, excluded.seq, excluded.body) > (at, producer, seq, body)",
-            [_definition_row(names.give_tenant(connection, entry.tenant), entry) for entry in batch.definitions],
+            [
+                _definition_row(names.give_tenant(connection, entry.tenant), entry)
+                for entry in batch.definitions
+            ],
         )
         connection.executemany(
             "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?, ?)",
             [
-                (names.give_tenant(connection, entry.tenant), entry.page, entry.leaf, entry.transaction or b"", entry.reason)
+                (
+                    names.give_tenant(connection, entry.tenant),
+                    entry.page,
+                    entry.leaf,
+                    entry.transaction or b"",
+                    entry.reason,
+                )
                 for entry in batch.set_aside
             ],
         )
@@ -208,7 +217,9 @@ class SqliteViewWriter:
 
     def begin_rebuild(self) -> "SqliteViewWriter":
         with store_errors(f"writing {self._files.next}"):
-            lease = self._held().connection.execute("SELECT epoch, holder, expires, ttl FROM present").fetchone()
+            lease = (
+                self._held().connection.execute("SELECT epoch, holder, expires, ttl FROM present").fetchone()
+            )
             connection = self._files.fresh_next()
             connection.execute("UPDATE present SET epoch = ?, holder = ?, expires = ?, ttl = ?", lease)
             rebuilt = SqliteViewWriter(self._files, self._files.next, self._clock, self)

@@ -1,67 +1,22 @@
 """Walking a list: slice after slice of candidates, until the page is full or its time is over."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from flowtrail.model.clock import monotonic_s
-from flowtrail.projection.header import Header
 from flowtrail.projection.matching import matches, needs_state
-from flowtrail.projection.state import State
-from flowtrail.storage.interface import Cursor, Selected, Selection, Stored
+from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.sqlite.changelog import count_changed
 from flowtrail.storage.sqlite.compile import EVERY
-from flowtrail.storage.sqlite.names import Cohort, Names
+from flowtrail.storage.sqlite.names import Cohort
 from flowtrail.storage.sqlite.plan import Key, Plan, plan
-from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, Bodies, header_of_row, piece_entries, unpack_pages
+from flowtrail.storage.sqlite.snapshot import STORED_COLUMNS, Snapshot
 
 FIRST_SLICE: Final = 256
 LARGEST_SLICE: Final = 8_192
 """Some 10 ms: the clock is looked at between slices."""
 COUNT_SLICE: Final = 32_768
 CHECK_EVERY: Final = 256
-
-STORED_COLUMNS: Final = ", ".join(f"t.{name}" for name in HEADER_COLUMNS.split(", ")) + (
-    ", t.facts, t.pages, t.revision, t.pieces"
-)
-_HEADER: Final = len(HEADER_COLUMNS.split(", "))
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """What reading one row takes: the connection, its names, and a decompressor of this thread."""
-
-    connection: sqlite3.Connection
-    names: Names
-    bodies: Bodies
-
-    def header(self, row: Sequence[Any]) -> Header:
-        """The header of a row of `STORED_COLUMNS`."""
-        return header_of_row(row[:_HEADER], self.names.cohort(self.connection, row[4]))
-
-    def stored(self, tenant: str, row: Sequence[Any], *, pieces: bool) -> Stored:
-        """A row of `STORED_COLUMNS`; its pieces and their pages are read when asked for."""
-        key, facts, packed_pages, revision, entries = row[0], *row[_HEADER:]
-        pages = unpack_pages(packed_pages)
-        bodies: list[bytes] | None = None
-        if pieces:
-            bodies = []
-            for piece_pages, body in self._pieces(entries):
-                bodies.append(self.bodies.unpack(body))
-                pages += unpack_pages(piece_pages)
-        return Stored(
-            tenant, key, self.header(row), self.bodies.unpack(facts), bodies, sorted(set(pages)), revision
-        )
-
-    def state(self, row: Sequence[Any]) -> State:
-        """The joined state of a row of `STORED_COLUMNS`."""
-        pieces = [self.bodies.unpack(body) for _, body in self._pieces(row[_HEADER + 3])]
-        return State.load(self.bodies.unpack(row[_HEADER]), pieces)
-
-    def _pieces(self, entries: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for number, _ in piece_entries(entries):
-            yield self.connection.execute("SELECT pages, body FROM piece WHERE row = ?", (number,)).fetchone()
 
 
 class Walk:
@@ -176,13 +131,16 @@ class Walk:
         """The last candidate of a slice; None when nothing can follow it."""
         part = way.slice(after, size)
         row = self._connection.execute(
-            f"SELECT instant, id FROM ({part.text}) ORDER BY instant DESC, id DESC LIMIT 1 OFFSET {size - 1}", part.values
+            f"SELECT instant, id FROM ({part.text}) ORDER BY instant DESC, id DESC LIMIT 1 OFFSET {size - 1}",
+            part.values,
         ).fetchone()
         return None if row is None else (row[0], row[1])
 
     def _matches(self, row: Sequence[Any]) -> bool:
         state = self._snapshot.state(row) if self._needs_state else None
-        return matches(self._selection.condition, row[0], self._snapshot.header(row), state, self._selection.moment)
+        return matches(
+            self._selection.condition, row[0], self._snapshot.header(row), state, self._selection.moment
+        )
 
     def _over(self) -> bool:
         return self._deadline is not None and monotonic_s() > self._deadline
@@ -193,7 +151,8 @@ class Walk:
         if self._selection.sort != "opened":
             return count_changed(self._connection, tenant, pinned)
         row = self._connection.execute(
-            "SELECT count(*) FROM tx WHERE tenant = ? AND corrected > ? AND born <= ?", (tenant, pinned, pinned)
+            "SELECT count(*) FROM tx WHERE tenant = ? AND corrected > ? AND born <= ?",
+            (tenant, pinned, pinned),
         ).fetchone()
         count: int = row[0]
         return count

@@ -1,0 +1,76 @@
+"""The SQLite store, composed: a directory with `journal.db`, `views.db` and a lock."""
+
+import os
+from pathlib import Path
+
+from flowtrail.model.clock import Clock, now_us
+from flowtrail.model.errors import StoreMissing
+from flowtrail.storage.interface import Health
+from flowtrail.storage.sqlite.connection import store_errors, sync_directory
+from flowtrail.storage.sqlite.files import ViewsFiles
+from flowtrail.storage.sqlite.health import health_of
+from flowtrail.storage.sqlite.journal import SqliteJournal
+from flowtrail.storage.sqlite.lock import Hold
+from flowtrail.storage.sqlite.pool import ReadPool
+from flowtrail.storage.sqlite.reader import SqliteReader
+from flowtrail.storage.sqlite.views import SqliteViewWriter
+
+
+class SqliteStore:
+    """`address` is what others are told who try to write the journal while this process does. `held`: a parent that
+    outlives this process holds the store, and this one writes under its protection."""
+
+    def __init__(
+        self, directory: str | Path, address: str = "", *, held: bool = False, clock: Clock = now_us
+    ) -> None:
+        self._directory = Path(directory)
+        self._clock = clock
+        self._held = held
+        self._hold = Hold(self._directory, address)
+        self._files = ViewsFiles(self._directory)
+        self._views = ReadPool(self._files.present, self._files.opening)
+        self._pages = ReadPool(self._directory / "journal.db")
+        self.journal = SqliteJournal(self._directory / "journal.db", self._pages, self.hold)
+        self.transactions = self.cells = self.changes = SqliteReader(self._views)
+
+    def open(self, *, create: bool = True) -> None:
+        with store_errors(f"opening {self._directory}"):
+            if not create and not self.journal.exists():
+                raise StoreMissing(f"there is no store in {self._directory}")
+            _make_directory(self._directory)
+            self.journal.open()
+            self._files.settle()
+            self._pages.open()
+            self._views.open()
+
+    def hold(self) -> None:
+        if not self._held:
+            with store_errors(f"locking {self._directory}"):
+                self._hold.take()
+
+    def view_writer(self) -> SqliteViewWriter:
+        return SqliteViewWriter(self._files, self._files.present, self._clock)
+
+    def views_version(self) -> tuple[int, bool]:
+        with self._views.snapshot() as snapshot:
+            version: int = snapshot.connection.execute("SELECT projection FROM present").fetchone()[0]
+            return version, self._files.next.exists()
+
+    def check(self) -> Health:
+        return health_of(self._directory, [self._pages, self._views])
+
+    def close(self) -> None:
+        self.journal.close()
+        self._pages.close()
+        self._views.close()
+        self._hold.give_back()
+
+
+def _make_directory(directory: Path) -> None:
+    """Make the directory, durably: SQLite syncs what is in it, nobody else its name."""
+    if directory.is_dir():
+        return
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    os.makedirs(directory, exist_ok=True)
+    for path in missing:
+        sync_directory(path.parent)
