@@ -103,6 +103,24 @@ class BlockHas:
 
 
 @dataclass(frozen=True, slots=True)
+class AnyBlockHas:
+    """As `BlockHas`, of an execution of whatever block. A scan."""
+
+    status: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """Some attempt, perhaps one that was tried again since, ended with that outcome in [since, until). A scan."""
+
+    outcome: str
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Between:
     """The instant lies in [since, until), microseconds; None is open. An absent instant never matches."""
 
@@ -143,6 +161,8 @@ Leaf = (
     | KeyStarts
     | IdIs
     | BlockHas
+    | AnyBlockHas
+    | AttemptEnded
     | Between
     | DurationIs
     | HasFailures

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 from flowtrail.model.conditions import (
     AllOf,
+    AnyBlockHas,
     AnyOf,
+    AttemptEnded,
     Between,
     BlockHas,
     Condition,
@@ -27,12 +29,12 @@ from flowtrail.model.conditions import (
     StatusIs,
     TypeIs,
 )
-from flowtrail.projection.derive import executions, terms_of, transaction_of
+from flowtrail.projection.derive import end_instant, executions, terms_of, transaction_of
 from flowtrail.projection.executions import arrival_at, moment_at
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import State
 
-_STATE_LEAVES = (HasTerm, HasTermPrefix, KeyStarts, BlockHas)
+_STATE_LEAVES = (HasTerm, HasTermPrefix, KeyStarts, BlockHas, AnyBlockHas, AttemptEnded)
 
 
 def needs_state(condition: Condition) -> bool:
@@ -110,8 +112,13 @@ class _Subject:
         state = self._state
         if state is None:
             raise ValueError(f"{leaf!r} needs a state")
-        if isinstance(leaf, BlockHas):
+        if isinstance(leaf, BlockHas | AnyBlockHas):
             return any(_execution_matches(leaf, state))
+        if isinstance(leaf, AttemptEnded):
+            return any(
+                ends[-1].outcome == leaf.outcome and _lies(end_instant(ends), leaf.since, leaf.until)
+                for ends in state.ends.values()
+            )
         if isinstance(leaf, KeyStarts):
             announced = transaction_of(state)
             value = None if announced is None else (announced.keys or {}).get(leaf.name)
@@ -125,11 +132,12 @@ class _Subject:
         raise TypeError(f"{leaf!r} is not a condition on states")
 
 
-def _execution_matches(leaf: BlockHas, state: State) -> Iterator[bool]:
+def _execution_matches(leaf: BlockHas | AnyBlockHas, state: State) -> Iterator[bool]:
+    block = leaf.block if isinstance(leaf, BlockHas) else None
     bounded = leaf.since is not None or leaf.until is not None
     for record in executions(state):
         # An execution of which no statement told a status yet is pending.
-        if record.block != leaf.block or leaf.status not in (None, record.status or "pending"):
+        if block not in (None, record.block) or leaf.status not in (None, record.status or "pending"):
             continue
         if not bounded:
             yield True
