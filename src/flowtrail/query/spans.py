@@ -1,0 +1,102 @@
+"""Instants, dates and durations inside a query: what range a value stands for.
+
+A date stands for its whole day, a month or a year for all of it; an instant is a point. A range runs from where its
+first end begins to where its last one ends; a point that ends a range is not part of it, so ranges of instants
+meet without sharing anything. `-2h` is two hours before now.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from flowtrail.model.errors import Refusal
+from flowtrail.model.instants import parse_duration, parse_instant
+from flowtrail.projection.cells import end_of
+from flowtrail.query.terms import invalid
+
+Bounds = tuple[int | None, int | None]
+
+_DATE: Final = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
+_WIDTHS: Final = {4: "year", 7: "month", 10: "day"}
+_FORMATS: Final = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d"}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_OPERATOR: Final = re.compile(r">=|<=|>|<|")
+
+ALLOWED_SPAN: Final = (
+    "a date such as 2026-11-01, an instant such as 2026-11-01T10:00:00Z, -2h for two hours ago;"
+    " alone, behind >, >=, < or <=, or FROM..TO with either end open"
+)
+ALLOWED_DURATION: Final = "a duration such as 2s, 1.5h or 250ms behind >, >=, < or <=, or FROM..TO"
+
+
+def read_span(text: str, column: int, now: int) -> Bounds:
+    """The half-open range [since, until) in microseconds; None is open. Raises: Refusal (`invalid_query`)."""
+    if ".." in text:
+        first, _, last = text.partition("..")
+        since = _extent(first, column, now)[0] if first else None
+        until = _range_end(last, column + len(first) + 2, now) if last else None
+        return _ordered(since, until, text, column)
+    operator, place = _operator(text)
+    start, end = _extent(text[place:], column + place, now)
+    return {"": (start, end), ">": (end, None), ">=": (start, None), "<": (None, start), "<=": (None, end)}[
+        operator
+    ]
+
+
+def read_durations(text: str, column: int) -> Bounds:
+    """The least and the most microseconds, both included; None is open. Raises: Refusal (`invalid_query`)."""
+    if ".." in text:
+        first, _, last = text.partition("..")
+        least = _duration(first, column) if first else None
+        most = _duration(last, column + len(first) + 2) if last else None
+        return _ordered(least, most, text, column)
+    operator, place = _operator(text)
+    if not operator:
+        raise invalid(column, "a duration alone is hardly ever met", text, ALLOWED_DURATION)
+    value = _duration(text[place:], column + place)
+    return {
+        ">": (value + 1, None),
+        ">=": (value, None),
+        "<": (None, value - 1),
+        "<=": (None, value),
+    }[operator]
+
+
+def _operator(text: str) -> tuple[str, int]:
+    found = _OPERATOR.match(text)
+    assert found is not None
+    return found[0], found.end()
+
+
+def _ordered(since: int | None, until: int | None, text: str, column: int) -> Bounds:
+    if since is not None and until is not None and since > until:
+        raise invalid(column, "the range ends before it begins", text)
+    return since, until
+
+
+def _range_end(text: str, column: int, now: int) -> int:
+    start, end = _extent(text, column, now)
+    return end if _DATE.fullmatch(text) else start
+
+
+def _extent(text: str, column: int, now: int) -> tuple[int, int]:
+    """Where what the text names begins, and the first instant after it."""
+    if _DATE.fullmatch(text):
+        try:
+            moment = datetime.strptime(text, _FORMATS[len(text)]).replace(tzinfo=UTC)
+        except ValueError:
+            raise invalid(column, "there is no such date", text, ALLOWED_SPAN) from None
+        start = round((moment - _EPOCH).total_seconds()) * 1_000_000
+        return start, end_of(_WIDTHS[len(text)], start)
+    try:
+        instant = now - parse_duration(text[1:], "q") if text.startswith("-") else parse_instant(text, "q")
+    except Refusal as refusal:
+        raise invalid(column, refusal.message, text, ALLOWED_SPAN) from None
+    return instant, instant + 1
+
+
+def _duration(text: str, column: int) -> int:
+    try:
+        return parse_duration(text, "q")
+    except Refusal as refusal:
+        raise invalid(column, refusal.message, text, ALLOWED_DURATION) from None
