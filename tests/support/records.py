@@ -105,3 +105,32 @@ def ends(ids=IDS):
 
 def records(ids=IDS) -> st.SearchStrategy[AnyRecord]:
     return st.one_of(blocks(ids), blocks(ids), blocks(ids), transactions(ids), ends(ids))
+
+
+def order_id(number: int) -> bytes:
+    """The transaction that `an_order` speaks of: sorts by number."""
+    return number.to_bytes(16, "big")
+
+
+def an_order(number: int, *, outcome: str | None = "delivered", opened: int | None = None) -> list[AnyRecord]:
+    """An order's whole way: announced, validated and shipped, and ended unless `outcome` is None."""
+    at = BASE + number * 1_000_000 if opened is None else opened
+    key = order_id(number)
+    told: list[AnyRecord] = [
+        TransactionRecord(
+            id=key, at=at, flow="shop", object_type="order", object_id=f"o-{number}", version="3",
+            keys={"customer": f"C-{number % 5}"}, created_at=at,
+        ),
+        BlockRecord(
+            transaction=key, at=at + 20, id=b"\0" * 7 + b"\1", block="validate", status="succeeded",
+            queued_at=at + 5, started_at=at + 10, ended_at=at + 20,
+        ),
+        BlockRecord(
+            transaction=key, at=at + 40, id=b"\0" * 7 + b"\2", block="ship",
+            status="failed" if outcome == "failed" else "succeeded", started_at=at + 30, ended_at=at + 40,
+            exceptions=[ExceptionInfo(kind="KeyError", message="'sku'")] if outcome == "failed" else None,
+        ),
+    ]  # fmt: skip
+    if outcome is not None:
+        told.append(EndRecord(transaction=key, at=at + 50, outcome=outcome, ended_at=at + 50))
+    return told

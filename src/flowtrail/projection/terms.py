@@ -30,6 +30,11 @@ def key_prefix(value: str) -> str:
     return f"k{value}\0"
 
 
+def key_value_prefix(prefix: str) -> str:
+    """The prefix of the terms of every key whose value starts with `prefix`, whatever its name."""
+    return f"k{prefix}"
+
+
 def trace_term(trace: str) -> str:
     """The trace a transaction belongs to."""
     return f"t{trace}"

@@ -151,6 +151,11 @@ class Batch:
     position: Position = field(default_factory=dict)
     """How far the journal is folded once this batch is written: the whole vector."""
 
+    @property
+    def empty(self) -> bool:
+        """Whether it saves a position and nothing else."""
+        return not (self.changes or self.cells or self.links or self.definitions or self.set_aside)
+
 
 class Revision(NamedTuple):
     """Names one atomic write: (generation of the views, lease epoch, number). Numbers only grow within a generation."""
@@ -211,10 +216,14 @@ class ViewWriter(Protocol):
 
     def begin_rebuild(self) -> "ViewWriter":
         """A writer onto new, empty views beside the present ones (left-overs of an earlier rebuild are dropped).
-        Readers go on reading the old ones."""
+        Readers go on reading the old ones. There is one lease: acquired through either writer, it counts for both."""
 
     def finish_rebuild(self, rebuilt: "ViewWriter") -> None:
-        """Switch readers to the rebuilt views, atomically, with a new generation; the old ones are dropped."""
+        """Switch readers to the rebuilt views, atomically, with a new generation; the old ones are dropped.
+
+        MUST raise LeaseLost unless the rebuilt views were folded under the lease that is the newest: whatever
+        another projector wrote meanwhile would be lost. Afterwards `rebuilt` writes the present views.
+        """
 
 
 # --- reading views -----------------------------------------------------------------------------------------
@@ -302,6 +311,9 @@ class TransactionReader(Protocol):
 
     def iter_terms(self, tenant: str) -> Iterator[tuple[str, int, bytes]]:
         """Every row of the inverted index (term, opened_at, transaction id), sorted: for checks."""
+
+    def iter_links(self) -> Iterator[LinkRow]:
+        """Every link of every tenant, in no particular order: for checks."""
 
     def set_aside(self) -> list[SetAside]:
         """Every record that could not be projected."""

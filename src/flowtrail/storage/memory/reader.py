@@ -114,6 +114,10 @@ class MemoryReader:
                 sorted((*term, key) for (owner, key), row in rows if owner == tenant for term in row.terms)
             )
 
+    def iter_links(self) -> Iterator[LinkRow]:
+        with self._shelf.lock:
+            return iter(sorted(self._shelf.views.links))
+
     def set_aside(self) -> list[SetAside]:
         with self._shelf.lock:
             return list(self._shelf.views.set_aside)

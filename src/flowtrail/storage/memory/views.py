@@ -23,6 +23,7 @@ from flowtrail.storage.interface import (
     Revision,
     SetAside,
     Stored,
+    ViewWriter,
 )
 
 Key = tuple[str, bytes]
@@ -86,12 +87,13 @@ class Shelf:
 class MemoryViewWriter:
     """The projector's side. Its locators are the transactions' keys."""
 
-    max_changes = None
+    max_changes: int | None = None
 
     def __init__(self, shelf: Shelf, clock: Clock, rebuilding: Views | None = None) -> None:
         self._shelf = shelf
         self._clock = clock
         self.rebuilding = rebuilding
+        self.lease: Lease | None = None
 
     def acquire(self, holder: str, ttl_s: float) -> Lease | None:
         shelf = self._shelf
@@ -105,7 +107,8 @@ class MemoryViewWriter:
             shelf.holder, shelf.ttl_s = holder, ttl_s
             shelf.expires = now + round(ttl_s * MICROS)
             views.epoch = shelf.epoch
-            return Lease(shelf.epoch, holder)
+            self.lease = Lease(shelf.epoch, holder)
+            return self.lease
 
     def release(self, lease: Lease) -> None:
         with self._shelf.lock:
@@ -128,9 +131,10 @@ class MemoryViewWriter:
     def write(self, batch: Batch, lease: Lease) -> tuple[Revision, list[Any]]:
         with self._shelf.lock:
             self._renew(lease)
+            self.lease = lease
             views = self._views()
             views.position = dict(batch.position)
-            if batch.changes or batch.cells or batch.links or batch.definitions or batch.set_aside:
+            if not batch.empty:
                 views.revision += 1
                 self._apply(views, batch)
             revision = Revision(views.generation, lease.epoch, views.revision)
@@ -141,10 +145,13 @@ class MemoryViewWriter:
             self._shelf.rebuilding = Views(epoch=self._shelf.epoch)
             return MemoryViewWriter(self._shelf, self._clock, self._shelf.rebuilding)
 
-    def finish_rebuild(self, rebuilt: "MemoryViewWriter") -> None:
+    def finish_rebuild(self, rebuilt: ViewWriter) -> None:
+        assert isinstance(rebuilt, MemoryViewWriter)
         with self._shelf.lock:
             if rebuilt.rebuilding is None or rebuilt.rebuilding is not self._shelf.rebuilding:
                 raise LeaseLost("another rebuild began after this one")
+            if rebuilt.lease is None or rebuilt.lease.epoch != self._shelf.epoch:
+                raise LeaseLost("the rebuilt views were not folded under the newest lease")
             self._shelf.views, self._shelf.rebuilding = rebuilt.rebuilding, None
             rebuilt.rebuilding = None
 

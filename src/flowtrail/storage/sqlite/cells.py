@@ -13,7 +13,7 @@ from flowtrail.storage.sqlite.names import Group, Names
 REMEMBERED: Final = 50_000
 """Cells kept decoded: some 50 MB at most, and more than a batch of 20,000 records touches."""
 
-WIDTH_NUMBERS: Final = {width: number for number, width in enumerate(WIDTHS)}
+WIDTH_NUMBERS: Final[dict[str, int]] = {width: number for number, width in enumerate(WIDTHS)}
 _GROUPS_AT_ONCE: Final = 500
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Cell).decode

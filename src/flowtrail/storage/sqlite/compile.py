@@ -120,11 +120,11 @@ class Compiler:
                 )
             case IsStuck():
                 return self._stuck()
-            case BlockHas(block, status):
-                if status in BLOCK_TERM_STATUSES:
-                    held = self._has_term(block_term(block, status))
-                    return Sql(held.text, held.values, exact=False)
-                return UNKNOWN
+            case BlockHas(block, status, since, until):
+                if status not in BLOCK_TERM_STATUSES:
+                    return UNKNOWN
+                held = self._has_term(block_term(block, status))
+                return Sql(held.text, held.values, exact=since is None and until is None)
             case _:
                 return UNKNOWN
 

@@ -45,6 +45,8 @@ def connect_reader(path: Path, cache_kib: int = 16_384) -> sqlite3.Connection:
     try:
         _pragma(connection, "query_only", 1, 1)
         _pragma(connection, "cache_size", -cache_kib, -cache_kib)
+        # The first read opens the log by its name: it must be the one that belongs to the file just opened.
+        user_version(connection)
     except BaseException:
         connection.close()
         raise

@@ -5,7 +5,6 @@ become `views.db`. A crash in between is finished by whoever opens the store nex
 go on reading what they saw: SQLite notices that the name has moved and leaves the new one's log alone.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -83,7 +82,7 @@ class ViewsFiles:
         """
         with switching(self._directory, alone=True):
             yield
-            os.rename(self.next, self._ready)
+            self.next.rename(self._ready)
             sync_directory(self._directory)
             self._finish_switch()
 
@@ -100,7 +99,7 @@ class ViewsFiles:
         for end in ("-wal", "-shm"):
             self.present.with_name(self.present.name + end).unlink(missing_ok=True)
         sync_directory(self._directory)
-        os.rename(self._ready, self.present)
+        self._ready.rename(self.present)
         sync_directory(self._directory)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flowtrail.model.conditions import AllOf, AnyOf, Between, BlockHas, Condition, IsStuck
+from flowtrail.model.conditions import AllOf, AnyOf, Between, BlockHas, Condition, IsStuck, KeyStarts
 from flowtrail.storage.interface import Selection
 from flowtrail.storage.sqlite.compile import Compiler, Sql, both, cohorts_of
 from flowtrail.storage.sqlite.names import Cohort
@@ -190,4 +190,4 @@ def _says_all(part: Condition) -> bool:
         return all(_says_all(inner) for inner in part.parts)
     if isinstance(part, BlockHas):
         return part.since is None and part.until is None
-    return not isinstance(part, AllOf | IsStuck)
+    return not isinstance(part, AllOf | IsStuck | KeyStarts)

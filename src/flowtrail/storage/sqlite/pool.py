@@ -54,7 +54,7 @@ class ReadPool:
             return self._inode(), Snapshot(connect_reader(self.path))
 
     def _inode(self) -> int:
-        return os.stat(self.path).st_ino
+        return self.path.stat().st_ino
 
     def open(self) -> None:
         """Keep connections from now on (again)."""

@@ -101,6 +101,14 @@ class SqliteReader:
                 "SELECT term, opened, id FROM term WHERE tenant = ? ORDER BY term, opened, id", (number,)
             )
 
+    def iter_links(self) -> Iterator[LinkRow]:
+        with self._pool.snapshot() as snapshot:
+            rows = snapshot.connection.execute(
+                "SELECT n.name, l.parent, l.child, l.relation FROM link AS l JOIN tenant AS n ON n.number = l.tenant"
+            )
+            for row in rows:
+                yield LinkRow(*row)
+
     def set_aside(self) -> list[SetAside]:
         with self._pool.snapshot() as snapshot:
             rows = snapshot.connection.execute(

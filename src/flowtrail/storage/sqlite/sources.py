@@ -19,9 +19,10 @@ from flowtrail.model.conditions import (
     HasTermPrefix,
     IdIs,
     IsStuck,
+    KeyStarts,
     StatusIs,
 )
-from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term
+from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term, key_value_prefix
 from flowtrail.storage.sqlite.compile import Sql, after_prefix, cohorts_of
 from flowtrail.storage.sqlite.names import Cohort
 
@@ -57,7 +58,9 @@ class Range:
 class Source(Protocol):
     """A part of an index."""
 
-    ordered: bool
+    @property
+    def ordered(self) -> bool:
+        """Whether it gives its transactions by opened instant."""
 
     def size(self, connection: sqlite3.Connection, opened: Range) -> int:
         """How many it holds within the opened range, at most `COUNT_BOUND` + 1."""
@@ -224,6 +227,8 @@ def sources_of(
             return [Term(tenant, term)]
         case HasTermPrefix(prefix):
             return [Prefix(tenant, prefix)] if prefix else None
+        case KeyStarts(_, prefix):
+            return [Prefix(tenant, key_value_prefix(prefix))]
         case IdIs(key):
             return [Id(tenant, key)]
         case Between(instant, since, until) if instant != "opened":

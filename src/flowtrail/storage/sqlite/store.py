@@ -1,6 +1,5 @@
 """The SQLite store, composed: a directory with `journal.db`, `views.db` and a lock."""
 
-import os
 from pathlib import Path
 
 from flowtrail.model.clock import Clock, now_us
@@ -71,6 +70,6 @@ def _make_directory(directory: Path) -> None:
     if directory.is_dir():
         return
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    os.makedirs(directory, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for path in missing:
         sync_directory(path.parent)

@@ -10,7 +10,7 @@ import msgspec
 from flowtrail.model.clock import MICROS, Clock
 from flowtrail.model.errors import LeaseLost, StoreUnavailable
 from flowtrail.projection.version import PROJECTION_VERSION
-from flowtrail.storage.interface import Batch, Definition, Lease, Loaded, Position, Revision
+from flowtrail.storage.interface import Batch, Definition, Lease, Loaded, Position, Revision, ViewWriter
 from flowtrail.storage.sqlite.cells import CellWriter
 from flowtrail.storage.sqlite.changelog import ChangeLog
 from flowtrail.storage.sqlite.changes import ChangeWriter, Locator
@@ -51,7 +51,7 @@ class _Open:
 class SqliteViewWriter:
     """Writes one views file: the present one, or (`main` is then the present one's writer) one being rebuilt."""
 
-    max_changes = None
+    max_changes: int | None = None
 
     def __init__(
         self, files: ViewsFiles, path: Path, clock: Clock, main: "SqliteViewWriter | None" = None
@@ -61,33 +61,59 @@ class SqliteViewWriter:
         self._clock = clock
         self._main = main
         self._open: _Open | None = None
+        self._lease: Lease | None = None
+        """Under which views beside the present ones were last written."""
 
     # --- the lease ---
 
     def acquire(self, holder: str, ttl_s: float) -> Lease | None:
+        # The lease of the present views is the one that counts; those being rebuilt carry a copy of it.
+        if self._main is not None:
+            lease = self._main.take(holder, ttl_s)
+            return None if lease is None else self._copied(lease, ttl_s)
+        lease = self.take(holder, ttl_s)
+        if lease is not None:
+            with store_errors(f"writing {self._path}"):
+                self._files.drop_next()
+        return lease
+
+    def take(self, holder: str, ttl_s: float) -> Lease | None:
+        """Take the lease in this file alone."""
         with store_errors(f"writing {self._path}"):
             # A new holder trusts nothing that an earlier one remembered.
             self.forget()
             connection = self._held().connection
             # A takeover must survive a power cut, although views may lose their last writes.
             with synced(connection), transaction(connection):
-                epoch, revision, owner, expires = connection.execute(
-                    "SELECT epoch, revision, holder, expires FROM present"
+                epoch, owner, expires = connection.execute(
+                    "SELECT epoch, holder, expires FROM present"
                 ).fetchone()
-                now, ttl = self._clock(), round(ttl_s * MICROS)
-                if owner not in {None, holder} and now < expires:
+                if owner not in {None, holder} and self._clock() < expires:
                     return None
-                if epoch:
-                    connection.execute("INSERT OR REPLACE INTO epoch VALUES (?, ?)", (epoch, revision))
-                connection.execute(
-                    "UPDATE present SET epoch = ?, holder = ?, expires = ?, ttl = ?",
-                    (epoch + 1, holder, now + ttl, ttl),
-                )
-            if self._main is None:
-                self._files.drop_next()
-            return Lease(epoch + 1, holder)
+                lease = Lease(epoch + 1, holder)
+                self._begin_epoch(connection, lease, ttl_s)
+            return lease
+
+    def _copied(self, lease: Lease, ttl_s: float) -> Lease:
+        with store_errors(f"writing {self._path}"):
+            connection = self._standing().connection
+            with transaction(connection):
+                self._begin_epoch(connection, lease, ttl_s)
+            self._lease = lease
+            return lease
+
+    def _begin_epoch(self, connection: sqlite3.Connection, lease: Lease, ttl_s: float) -> None:
+        connection.execute("INSERT OR REPLACE INTO epoch SELECT epoch, revision FROM present")
+        ttl = round(ttl_s * MICROS)
+        connection.execute(
+            "UPDATE present SET epoch = ?, holder = ?, expires = ?, ttl = ?",
+            (lease.epoch, lease.holder, self._clock() + ttl, ttl),
+        )
 
     def release(self, lease: Lease) -> None:
+        if self._main is not None:
+            self._main.release(lease)
+            return
         with store_errors(f"writing {self._path}"):
             self._held().connection.execute(
                 "UPDATE present SET holder = NULL, expires = 0 WHERE epoch = ? AND holder = ?",
@@ -97,14 +123,13 @@ class SqliteViewWriter:
     def _renew(self, connection: sqlite3.Connection, lease: Lease) -> tuple[str, int, int]:
         """(generation, revision, projection) under the lease, which is renewed. Raises: LeaseLost."""
         renewed = connection.execute(
-            "UPDATE present SET expires = ? + ttl WHERE epoch = ? AND holder = ?",
+            "UPDATE present SET expires = ? + ttl WHERE epoch = ? AND holder = ?"
+            " RETURNING generation, revision, projection",
             (self._clock(), lease.epoch, lease.holder),
-        )
-        if renewed.rowcount != 1:
+        ).fetchall()
+        if not renewed:
             raise LeaseLost(f"the lease of epoch {lease.epoch} was taken over or given up")
-        found: tuple[str, int, int] = connection.execute(
-            "SELECT generation, revision, projection FROM present"
-        ).fetchone()
+        found: tuple[str, int, int] = renewed[0]
         return found
 
     # --- states ---
@@ -144,30 +169,28 @@ class SqliteViewWriter:
     def write(self, batch: Batch, lease: Lease) -> tuple[Revision, list[Any]]:
         if self._main is not None:
             self._main.renew(lease)
+            self._lease = lease
         with store_errors(f"writing {self._path}"):
-            held = self._held()
-            if not self._stands(held):
-                self.forget()
-                raise LeaseLost(f"{self._path} was replaced or removed; load its states again")
+            held = self._standing()
             try:
                 with transaction(held.connection):
                     generation, number, projection = self._renew(held.connection, lease)
-                    if projection != PROJECTION_VERSION:
-                        raise StoreUnavailable(
-                            f"{self._path} was made by projection version {projection}; rebuild it"
-                        )
+                    self._refuse_older(projection)
                     locators = self._write(held, batch, number)
             except BaseException:
                 self.forget()
                 raise
-        fresh = bool(batch.changes or batch.cells or batch.links or batch.definitions or batch.set_aside)
-        return Revision(generation, lease.epoch, number + fresh), locators
+        return Revision(generation, lease.epoch, number + (not batch.empty)), locators
+
+    def _refuse_older(self, projection: int) -> None:
+        if projection != PROJECTION_VERSION:
+            raise StoreUnavailable(f"{self._path} was made by projection version {projection}; rebuild it")
 
     @staticmethod
     def _write(held: _Open, batch: Batch, number: int) -> list[Any]:
         connection, names = held.connection, held.names
         position = pack_position(batch.position)
-        if not (batch.changes or batch.cells or batch.links or batch.definitions or batch.set_aside):
+        if batch.empty:
             connection.execute("UPDATE present SET position = ?", (position,))
             return []
         revision = number + 1
@@ -206,12 +229,9 @@ class SqliteViewWriter:
     def renew(self, lease: Lease) -> None:
         """Renew the lease without writing anything else. Raises: LeaseLost."""
         with store_errors(f"writing {self._path}"):
-            held = self._held()
-            if not self._stands(held):
-                self.forget()
-                raise LeaseLost(f"{self._path} was replaced or removed")
-            with transaction(held.connection):
-                self._renew(held.connection, lease)
+            connection = self._standing().connection
+            with transaction(connection):
+                self._renew(connection, lease)
 
     # --- rebuilding ---
 
@@ -220,31 +240,35 @@ class SqliteViewWriter:
             lease = (
                 self._held().connection.execute("SELECT epoch, holder, expires, ttl FROM present").fetchone()
             )
-            connection = self._files.fresh_next()
-            connection.execute("UPDATE present SET epoch = ?, holder = ?, expires = ?, ttl = ?", lease)
+            self._files.fresh_next().close()
             rebuilt = SqliteViewWriter(self._files, self._files.next, self._clock, self)
-            rebuilt._open = _Open(connection, self._files.next)
+            with transaction(connection := rebuilt._held().connection):
+                connection.execute("UPDATE present SET epoch = ?, holder = ?, expires = ?, ttl = ?", lease)
             return rebuilt
 
-    def finish_rebuild(self, rebuilt: "SqliteViewWriter") -> None:
+    def finish_rebuild(self, rebuilt: ViewWriter) -> None:
+        assert isinstance(rebuilt, SqliteViewWriter)
         with store_errors(f"switching {self._path}"):
-            held = self._held()
+            present = self._standing().connection
             with self._files.replacing():
-                other = rebuilt._held()
-                if not (self._stands(held) and rebuilt._stands(other)):
-                    raise LeaseLost("another rebuild began after this one")
-                lease = held.connection.execute("SELECT epoch, holder, expires, ttl FROM present").fetchone()
-                kept = other.connection.execute(
-                    "UPDATE present SET holder = ?2, expires = ?3, ttl = ?4 WHERE epoch = ?1", lease
-                )
-                if kept.rowcount != 1:
-                    raise LeaseLost("another projector took over during the rebuild")
-                busy = other.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                if busy:
-                    raise StoreUnavailable(f"{self._files.next} is in use; the rebuild can be finished again")
-                rebuilt.forget()
+                rebuilt.seal(present.execute("SELECT epoch, holder, expires, ttl FROM present").fetchone())
             self.forget()
-            rebuilt._path, rebuilt._main = self._path, None
+            rebuilt.follow(self._path)
+
+    def seal(self, lease: tuple[int, str | None, int, int]) -> None:
+        """Make this file whole, with the lease of the one whose place it takes, and let go of it. Raises: LeaseLost."""
+        connection = self._standing().connection
+        if self._lease is None or self._lease.epoch != lease[0]:
+            raise LeaseLost("the rebuilt views were not folded under the newest lease")
+        connection.execute("UPDATE present SET epoch = ?, holder = ?, expires = ?, ttl = ?", lease)
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StoreUnavailable(f"{self._path} is in use; the rebuild can be finished again")
+        self.forget()
+
+    def follow(self, path: Path) -> None:
+        """Write the views that stand at `path` from now on."""
+        self._path, self._main = path, None
 
     # --- the connection ---
 
@@ -253,11 +277,16 @@ class SqliteViewWriter:
             self._open = _Open(self._files.writer(self._path), self._path)
         return self._open
 
-    def _stands(self, held: _Open) -> bool:
+    def _standing(self) -> _Open:
+        """The connection, when the file it was made for still stands there. Raises: LeaseLost."""
+        held = self._held()
         try:
-            return self._path.stat().st_ino == held.inode
+            if self._path.stat().st_ino == held.inode:
+                return held
         except FileNotFoundError:
-            return False
+            pass
+        self.forget()
+        raise LeaseLost(f"{self._path} was replaced or removed; load its states again")
 
     def forget(self) -> None:
         """Close the connection and drop everything remembered; the next call opens another."""

@@ -1,13 +1,15 @@
 """Walking a list: slice after slice of candidates, until the page is full or its time is over."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from flowtrail.model.clock import monotonic_s
+from flowtrail.model.conditions import AllOf, Between
 from flowtrail.projection.matching import matches, needs_state
 from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.sqlite.changelog import count_changed
-from flowtrail.storage.sqlite.compile import EVERY
+from flowtrail.storage.sqlite.compile import EVERY, cohorts_of
 from flowtrail.storage.sqlite.names import Cohort
 from flowtrail.storage.sqlite.plan import Key, Plan, plan
 from flowtrail.storage.sqlite.snapshot import STORED_COLUMNS, Snapshot
@@ -65,10 +67,11 @@ class Walk:
         if tenant is None:
             return 0, True
         cohorts, totals = self._cohorts(tenant)
-        way = plan(self._connection, selection, tenant, cohorts, totals, None)
-        known = way.total(totals)
-        if known is not None:
-            return known, True
+        if (selection.since, selection.until) == (None, None) and selection.sort != "ended":
+            numbers = cohorts_of(selection.condition, cohorts)
+            if numbers is not None:
+                return sum(totals[number] for number in numbers), True
+        way = plan(self._connection, _in_any_order(selection), tenant, cohorts, totals, None)
         if not way.rest.exact:
             return self._count_matching(way)
         total, after = 0, None
@@ -156,3 +159,12 @@ class Walk:
         ).fetchone()
         count: int = row[0]
         return count
+
+
+def _in_any_order(selection: Selection) -> Selection:
+    """The same transactions in the order that is walked best; those that are not ended stay left out."""
+    condition = selection.condition
+    if selection.sort == "ended":
+        parts = condition.parts if isinstance(condition, AllOf) else (condition,)
+        condition = AllOf((*parts, Between("ended")))
+    return replace(selection, sort="opened", condition=condition)
