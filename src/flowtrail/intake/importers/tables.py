@@ -1,0 +1,141 @@
+"""Rows of comma-separated text: decoded, split, by column name; a bad row is told and left out."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from flowtrail.intake.importers.files import ChunkReader, Source
+from flowtrail.intake.importers.options import ImportOptions
+from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
+from flowtrail.model.errors import Refusal
+from flowtrail.model.limits import MAX_RECORD_BYTES
+
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]+)?")
+_DELIMITERS: Final = (",", ";", "\t", "|")
+
+
+class Table:
+    """A file with a header line. Iterating gives (row from 1, its cells); rows with another number of cells, or that
+    are not text in the file's encoding, are told to `problems`."""
+
+    def __init__(self, source: Source, options: ImportOptions, problems: Problems) -> None:
+        self._problems = problems
+        try:
+            text = io.TextIOWrapper(
+                io.BufferedReader(ChunkReader(source.chunks()), 64 * 1024),
+                _encoding(options.encoding),
+                errors="surrogateescape",
+                newline="",
+            )
+        except LookupError:
+            raise Refusal(
+                "invalid_option", f"there is no encoding {options.encoding!r}", "encoding", options.encoding
+            ) from None
+        csv.field_size_limit(MAX_RECORD_BYTES)
+        try:
+            first = text.readline(MAX_RECORD_BYTES)
+            self._rows = csv.reader(self._lines(text), delimiter=_delimiter(options.delimiter, first))
+            header = next(csv.reader([first], delimiter=_delimiter(options.delimiter, first)), [])
+        except Unreadable as error:
+            problems(error.at(None))
+            header = []
+        self.columns = {name.strip(): index for index, name in enumerate(header)}
+        if header and len(self.columns) < len(header):
+            raise Refusal("repeated_column", "a column's name stands twice in the first line", "file")
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        if not self.columns:
+            return
+        width, row = len(self.columns), 0
+        while True:
+            row += 1
+            try:
+                cells = next(self._rows)
+            except StopIteration:
+                return
+            except Unreadable as error:
+                self._problems(error.at(row))
+                return
+            except csv.Error as error:
+                self._problems(
+                    Problem(row, None, None, f"cells of at most {MAX_RECORD_BYTES} characters", str(error))
+                )
+                continue
+            if not cells:
+                row -= 1
+            elif len(cells) != width:
+                self._problems(
+                    Problem(
+                        row,
+                        None,
+                        f"{len(cells)} cells",
+                        f"{width} cells, as in the first line",
+                        "cells are missing or too many",
+                    )
+                )
+            elif any(not cell.isascii() and _is_broken(cell) for cell in cells):
+                self._problems(
+                    Problem(row, None, None, "text in the file's --encoding", "the row is not valid text")
+                )
+            else:
+                yield row, cells
+
+    def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
+        """Lines of bounded length: a file without line ends must not be read whole."""
+        while line := text.readline(MAX_RECORD_BYTES):
+            if len(line) < MAX_RECORD_BYTES or line.endswith("\n"):
+                yield line
+                continue
+            while line and not line.endswith("\n"):
+                line = text.readline(MAX_RECORD_BYTES)
+            self._problems(
+                Problem(
+                    None,
+                    None,
+                    None,
+                    f"at most {MAX_RECORD_BYTES} characters",
+                    "a line is too long and left out",
+                )
+            )
+
+    def column(self, name: str, flag: str) -> int:
+        """The position of a column that must be there. Raises: Refusal."""
+        if name in self.columns:
+            return self.columns[name]
+        listed = ", ".join(self.columns) or "none: the file is empty"
+        raise Refusal(
+            "missing_column",
+            f"there is no column {name!r} for {flag}; the file has: {listed}",
+            flag,
+            name,
+            listed,
+        )
+
+
+def _encoding(name: str) -> str:
+    return "utf-8-sig" if name.lower().replace("_", "-") in {"utf-8", "utf8"} else name
+
+
+def _delimiter(wanted: str | None, first: str) -> str:
+    if wanted is None:
+        return max(_DELIMITERS, key=first.count)
+    delimiter = {"\\t": "\t", "tab": "\t"}.get(wanted, wanted)
+    if len(delimiter) != 1:
+        raise Refusal(
+            "invalid_option", f"the delimiter must be one character, not {wanted!r}", "delimiter", wanted
+        )
+    return delimiter
+
+
+def _is_broken(cell: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in cell)
+
+
+def number_or_text(text: str) -> float | int | str:
+    """A number where one of JSON stands there, and one that every store can hold; else the text: "007" is no number."""
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        return text
+    return float(text) if found[1] else int(text)

@@ -1,0 +1,198 @@
+"""Any CSV, by a mapping of its columns."""
+
+import pytest
+
+from flowtrail.intake.importers import ImportOptions
+from flowtrail.model.errors import Refusal
+from tests.support.logs import imported, of_kind
+
+SECOND = 1_000_000
+TEXT = """case,activity,start,end,status,amount,clerk
+A,receive,2026-11-23T10:00:00Z,2026-11-23T10:00:01Z,OK,12.5,anna
+A,map,2026-11-23T10:00:02Z,2026-11-23T10:00:04Z,NOK,12.5,ben
+B,receive,2026-11-23T10:00:03Z,,,7,anna
+A,map,2026-11-23T10:00:05Z,2026-11-23T10:00:06Z,complete,13,ben
+"""
+OPTIONS = ImportOptions(
+    status_word=("NOK=failed",), attribute=("amount",), detail=("clerk",), flow="shop", object_type="order"
+)
+
+
+def write(tmp_path, text, encoding="utf-8"):
+    file = tmp_path / "log.csv"
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+def test_a_row_is_an_execution_of_its_case(tmp_path):
+    records, problems = imported("csv", write(tmp_path, TEXT), OPTIONS)
+
+    told = [
+        (each["block"], each["status"], each.get("attempt", 1), each["details"]["clerk"])
+        for each in of_kind(records, "block")
+    ]
+    assert told == [
+        ("receive", "succeeded", 1, "anna"),
+        ("map", "failed", 1, "ben"),
+        ("receive", "running", 1, "anna"),
+        ("map", "succeeded", 2, "ben"),
+    ]
+    assert [int(each["id"], 16) for each in of_kind(records, "block")] == [1, 2, 3, 4]
+    assert problems == []
+
+
+def test_a_case_is_announced_when_it_is_new_and_when_something_else_is_said_of_it(tmp_path):
+    announced = of_kind(imported("csv", write(tmp_path, TEXT), OPTIONS)[0], "transaction")
+
+    assert [(each["object_id"], each["attributes"]["amount"]) for each in announced] == [
+        ("A", 12.5),
+        ("B", 7),
+        ("A", 13),
+    ]
+    assert {(each["flow"], each["object_type"]) for each in announced} == {("shop", "order")}
+    assert announced[0]["id"] == announced[2]["id"]
+    assert all("created_at" not in each and "at" in each for each in announced)
+
+
+def test_other_columns_are_named_by_options(tmp_path):
+    text = "Nr;Was;Von;Bis\n1;los;23.11.2026 10:00:00;23.11.2026 10:00:01\n"
+    options = ImportOptions(
+        case="Nr",
+        activity="Was",
+        start="Von",
+        end="Bis",
+        time_format="%d.%m.%Y %H:%M:%S",
+        timezone="Europe/Berlin",
+    )
+
+    (execution,) = of_kind(imported("csv", write(tmp_path, text), options)[0], "block")
+
+    assert execution["block"] == "los"
+    assert execution["started_at"] == 1_795_424_400 * SECOND
+    assert execution["ended_at"] - execution["started_at"] == SECOND
+
+
+def test_the_names_of_process_mining_are_found(tmp_path):
+    text = "case:concept:name,concept:name,time:timestamp\n7,ship,2026-11-23 10:00:00+01:00\n"
+
+    records, _ = imported("csv", write(tmp_path, text))
+
+    (execution,) = of_kind(records, "block")
+    assert execution["started_at"] == execution["ended_at"] == 1_795_424_400 * SECOND
+    assert of_kind(records, "transaction")[0]["object_id"] == "7"
+
+
+def test_an_activity_can_end_a_case_when_it_is_the_latest_of_it_wherever_it_stands(tmp_path):
+    text = "case,activity,start\nA,pay,2026-11-23T12:00:00Z\nA,place,2026-11-23T10:00:00Z\nB,pay,2026-11-23T10:00:00Z\nB,remind,2026-11-23T11:00:00Z\n"
+
+    records, _ = imported("csv", write(tmp_path, text), ImportOptions(ends=("pay=delivered",)))
+
+    (end,) = of_kind(records, "end")
+    assert end["transaction"] == of_kind(records, "transaction")[0]["id"]
+    assert end["ended_at"] == 1_795_435_200 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [("s", "1795424400"), ("ms", "1795424400000"), ("us", "1795424400000000"), ("s", "1795424400.0")],
+)
+def test_instants_may_be_numbers(tmp_path, unit, text):
+    records, problems = imported(
+        "csv", write(tmp_path, f"case,activity,start\nA,x,{text}\n"), ImportOptions(time_unit=unit)
+    )
+
+    assert problems == []
+    assert of_kind(records, "block")[0]["started_at"] == 1_795_424_400 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "hint"),
+    [
+        ("A,x,2026-11-23T10:00:00,,", "start", "--timezone"),
+        ("A,x,1795424400,,", "start", "--time-unit"),
+        ("A,x,2026-11-23T10:00:00Z,,LOST", "status", "--status-word"),
+        (",x,2026-11-23T10:00:00Z,,", "case", "missing"),
+        ("A,,2026-11-23T10:00:00Z,,", "activity", "missing"),
+        ("A,x,,,", "start", "no instant"),
+        ("A,x", None, "5 cells"),
+        ('A,"x', None, "cells"),
+    ],
+)
+def test_a_bad_row_is_told_with_what_would_mend_it(tmp_path, row, field, hint):
+    text = f"case,activity,start,end,status\nA,before,2026-11-23T10:00:00Z,,\n{row}\n"
+
+    records, problems = imported("csv", write(tmp_path, text))
+
+    (problem,) = problems
+    assert (problem.row, problem.field) == (2, field)
+    assert hint in str(problem)
+    assert [each["block"] for each in of_kind(records, "block")] == ["before"]
+
+
+def test_text_of_another_encoding_is_told_and_can_be_named(tmp_path):
+    file = write(tmp_path, "case,activity,start\nA,prüfen,2026-11-23T10:00:00Z\n", "latin-1")
+
+    records, problems = imported("csv", file)
+    assert records == []
+    assert "--encoding" in str(problems[0])
+
+    records, problems = imported("csv", file, ImportOptions(encoding="latin-1"))
+    assert of_kind(records, "block")[0]["block"] == "prüfen"
+    assert problems == []
+
+
+def test_a_byte_order_mark_and_quoted_line_ends_are_read(tmp_path):
+    text = '﻿case,activity,start\r\nA,"two\nlines",2026-11-23T10:00:00Z\r\n\r\nB,x,2026-11-23T10:00:00Z\r\n'
+
+    records, problems = imported("csv", write(tmp_path, text))
+
+    assert problems == []
+    assert [(each["block"], int(each["id"], 16)) for each in of_kind(records, "block")] == [
+        ("two\nlines", 1),
+        ("x", 2),
+    ]
+
+
+def test_an_unclosed_quote_does_not_swallow_the_file(tmp_path):
+    rows = "".join(f"C{number},x,2026-11-23T10:00:00Z\n" for number in range(20_000))
+    text = f'case,activity,start\nA,"x,2026-11-23T10:00:00Z\n{rows}'
+
+    records, problems = imported("csv", write(tmp_path, text))
+
+    assert problems
+    assert len(of_kind(records, "block")) > 5_000
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (ImportOptions(case="order"), "'order'"),
+        (ImportOptions(attribute=("nope",)), "'nope'"),
+        (ImportOptions(timezone="Mars/Olympus"), "Mars/Olympus"),
+        (ImportOptions(time_unit="h"), "s, ms, us, ns"),
+        (ImportOptions(status_word=("NOK",)), "--status-word"),
+        (ImportOptions(ends=("pay=paid",)), "delivered"),
+        (ImportOptions(encoding="klingon"), "klingon"),
+        (ImportOptions(delimiter="::"), "one character"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused(tmp_path, options, said):
+    with pytest.raises(Refusal) as refused:
+        imported("csv", write(tmp_path, TEXT), options)
+
+    assert said in refused.value.message
+
+
+def test_a_file_without_the_needed_columns_says_which_option_names_them(tmp_path):
+    with pytest.raises(Refusal, match=r"--case COLUMN.*nr, was"):
+        imported("csv", write(tmp_path, "nr,was\n1,2\n"))
+    with pytest.raises(Refusal, match=r"empty"):
+        imported("csv", write(tmp_path, ""))
+
+
+def test_a_number_with_leading_zeros_stays_text(tmp_path):
+    text = "case,activity,start,plz,n,x,y\nA,x,2026-11-23T10:00:00Z,01067,3,nan,12.50\n"
+
+    records, _ = imported("csv", write(tmp_path, text), ImportOptions(attribute=("plz", "n", "x", "y")))
+
+    assert of_kind(records, "transaction")[0]["attributes"] == {"plz": "01067", "n": 3, "x": "nan", "y": 12.5}
