@@ -29,11 +29,21 @@ class Chain:
         key = order_key(record)
         if key is None:
             return
-        place = bisect_left(self._keys, key)
+        keys, steps = self._keys, self._steps
         step = (record.block, end_at(record) if record.status in FINAL else None)
+        if not keys or keys[-1] < key:
+            # Told in order, as most are: it goes to the end, and nothing follows it.
+            for block, ended in reversed(steps):
+                if ended is not None:
+                    emit(1, block, step[0], key[0], key[0] - ended)
+                    break
+            keys.append(key)
+            steps.append(step)
+            return
+        place = bisect_left(keys, key)
         self._splice(place, key, step, 1, emit)
-        self._keys.insert(place, key)
-        self._steps.insert(place, step)
+        keys.insert(place, key)
+        steps.insert(place, step)
 
     def remove(self, record: BlockRecord, emit: Emit) -> None:
         """Take an execution out that was inserted as exactly this record, and emit what changes."""

@@ -144,7 +144,6 @@ def tally_state(tally: Tally, tenant: str, state: State, header: Header, sign: i
     """Add everything one transaction contributes to cells. `header` is the state's."""
     scope = tally.scope(tenant, header.flow, header.version, header.object_type)
     scope.transaction(sign, header.opened_at, header.ended_at, header.status, header.attempt)
-    scope.cohort(sign, header.opened_at, header.status)
     for attempt, ends in state.ends.items():
         if attempt != header.attempt:
             scope.earlier_end(sign, end_instant(ends), ends[-1].outcome)

@@ -63,4 +63,5 @@ def display_key(record: BlockRecord) -> OrderKey:
 
 def current_key(record: BlockRecord) -> tuple[int, bytes]:
     """Which execution a transaction stands at: the one that began last, ties by id; ending does not change it."""
-    return (display_key(record)[0], record.id)
+    started = record.started_at
+    return (display_key(record)[0] if started is None else started, record.id)

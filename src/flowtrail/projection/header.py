@@ -27,6 +27,11 @@ class Header(msgspec.Struct, array_like=True, gc=False):
     has_failures: bool = False
     truncated: bool = False
 
+    def copied(self) -> "Header":
+        """A copy; a third of what `copy.copy` costs."""
+        header: Header = self.__copy__()  # type: ignore[attr-defined]
+        return header
+
     @property
     def cohort(self) -> tuple[str, str, str, bool]:
         """(flow, object type, status, has failures)."""

@@ -131,8 +131,13 @@ class State:
 
     def encode_executions(self, only: Iterable[bytes] | None = None) -> bytes:
         """The canonical bytes of the executions, or of those named: sorted by id, then stamp."""
+        executions = self.executions
+        if only is None:
+            held = [executions[key] for key in sorted(executions)]
+            if list not in map(type, held):
+                return encode_record(held)
         records: list[BlockRecord] = []
-        for key in sorted(self.executions if only is None else only):
+        for key in sorted(executions if only is None else only):
             records.extend(self.statements(key))
         return encode_record(records)
 

@@ -5,9 +5,7 @@ what an arrival costs depends on the arrival, not on how much the transaction ha
 the two to each other after every fold.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from copy import copy
 from typing import Any
 
 from flowtrail.model.limits import MAX_EXECUTIONS
@@ -21,8 +19,9 @@ from flowtrail.projection.derive import (
     facts_terms,
     header_of,
 )
-from flowtrail.projection.executions import FINAL, NEVER, arrival_at, current_key, end_at
+from flowtrail.projection.executions import arrival_at
 from flowtrail.projection.header import Header
+from flowtrail.projection.kept import Kept, merged
 from flowtrail.projection.registers import join, merged_block
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Scope, Tally
@@ -49,19 +48,7 @@ class Tracked:
     `locator` is the store's handle, None while it is not stored.
     """
 
-    __slots__ = (
-        "_chains",
-        "_execution_terms",
-        "_facts_terms",
-        "_indexed",
-        "_failed",
-        "_latest",
-        "_unfinished",
-        "header",
-        "locator",
-        "state",
-        "tenant",
-    )
+    __slots__ = ("_facts_terms", "_kept", "header", "locator", "state", "tenant")
 
     def __init__(self, tenant: str, state: State | None = None, locator: Any = None) -> None:
         self.tenant = tenant
@@ -69,18 +56,10 @@ class Tracked:
         self.locator = locator
         self.header: Header | None = None
         self._facts_terms: set[str] = set()
-        self._clear()
+        self._kept: Kept | None = None
         if state is not None:
             self.state = state
             self._derive()
-
-    def _clear(self) -> None:
-        self._indexed = False
-        self._chains: dict[bytes | None, Chain] = {}
-        self._execution_terms: Counter[str] | None = None
-        self._failed = 0
-        self._latest: BlockRecord | None = None
-        self._unfinished: dict[bytes, BlockRecord] = {}
 
     # --- folding ------------------------------------------------------------------------------------------
 
@@ -89,79 +68,81 @@ class Tracked:
         before = self.header
         if before is None:
             return self._first(records, tally)
-        if not self._indexed:
-            self._index()
+        kept = self._kept
+        if kept is None:
+            kept = self._kept = Kept(self.state.executions)
         state = self.state
-        if len(records) == 1 and type(record := records[0]) is BlockRecord:
+        record = records[0]
+        if len(records) > 1:
+            if len(state.executions) + len(records) > MAX_EXECUTIONS or self._announces(records):
+                return self._again(records, before, tally)
+        elif type(record) is BlockRecord:
             if record.id not in state.executions and len(state.executions) < MAX_EXECUTIONS:
-                return self._arrive(record, before, tally)
-        elif len(state.executions) + len(records) > MAX_EXECUTIONS or any(
-            type(record) is TransactionRecord and record not in state.opened for record in records
-        ):
+                return self._arrive(record, before, kept, tally)
+        elif type(record) is EndRecord:
+            if not state.ends and before.created_at is not None and record.attempt == before.attempt:
+                return self._finish(record, before, kept, tally)
+        elif self._announces(records):
             return self._again(records, before, tally)
-        return self._next(records, before, tally)
+        return self._next(records, before, kept, tally)
+
+    def _announces(self, records: Sequence[Folded]) -> bool:
+        opened = self.state.opened
+        return any(type(record) is TransactionRecord and record not in opened for record in records)
 
     def _first(self, records: Sequence[Folded], tally: Tally) -> Difference:
         """A transaction nobody stored yet: told whole, as most are, this is all that is ever done for it."""
         state = self.state
-        executions = state.executions
-        for record in records:
-            if (
-                type(record) is BlockRecord
-                and record.id not in executions
-                and len(executions) < MAX_EXECUTIONS
-            ):
-                executions[record.id] = record
-            else:
+        told = [record for record in records if type(record) is BlockRecord]
+        executions = {record.id: record for record in told}
+        plain = len(executions) == len(told) <= MAX_EXECUTIONS
+        if plain:
+            state.executions.update(executions)
+            for record in records:
+                if type(record) is not BlockRecord:
+                    self._add(state, record)
+        else:
+            for record in records:
                 self._add(state, record)
-        header, terms = self._count_first(tally)
+            told = list(merged(state.executions))
+        header, terms = self._describe(told)
         self.header = header
-        difference = Difference(None)
-        difference.terms_new = sorted(terms)
-        difference.facts = state.encode_facts()
-        if executions:
-            difference.piece = state.encode_executions()
-        return difference
-
-    def _count_first(self, tally: Tally) -> tuple[Header, set[str]]:
-        """Header, terms and cells of the whole state in one pass; what later folds need is made when they come."""
-        state = self.state
-        header = facts_header(state)
-        terms = self._facts_terms = facts_terms(state)
         scope = self._scope(tally, header)
-        closed_at, updated, opened = header.ended_at, header.updated_at, header.opened_at
-        announced, count = header.created_at is not None, scope.execution
-        levels: dict[bytes | None, list[Step]] = {}
-        for held in state.executions.values():
-            record = held if type(held) is BlockRecord else merged_block(held)
-            count(1, record, closed_at)
-            status, ended, first = record.status, record.ended_at, record.started_at
-            updated = max(updated, record.at)
-            if status == "failed":
-                header.has_failures = True
-            if status != "succeeded" or record.worker is not None:
-                terms = terms.union(execution_terms(record))
-            if not announced and (not opened or arrival_at(record) < opened):
-                opened = arrival_at(record)
-            if first is None:
-                first = ended
-                if first is None:
-                    continue
-            over = (end_at(record) if ended is None else ended) if status in FINAL else None
-            step = (first, NEVER if ended is None else ended, record.id, record.block, over)
-            level = levels.get(record.parent)
-            if level is None:
-                levels[record.parent] = [step]
-            else:
-                level.append(step)
-        for level in levels.values():
-            _count_level(scope, level)
-        header.opened_at, header.updated_at = opened, updated
-        if header.status == "in_transit":
-            header.current_block = current_block(state)
+        scope.journey(told, header.ended_at)
         self._count_whole(scope, header, 1)
         if len(state.ends) > 1 or header.attempt not in state.ends:
             self._count_earlier(scope, self._ends(), header, 1)
+        difference = Difference(None)
+        difference.terms_new = sorted(terms)
+        difference.facts = state.encode_facts()
+        if not told:
+            return difference
+        if plain:
+            difference.piece = encode_record([executions[key] for key in sorted(executions)])
+        else:
+            difference.piece = state.encode_executions()
+        return difference
+
+    def _describe(self, told: Sequence[BlockRecord]) -> tuple[Header, set[str]]:
+        """Header and terms of the whole state in one pass; what later folds need is made when they come."""
+        state = self.state
+        header = facts_header(state)
+        terms = self._facts_terms = facts_terms(state)
+        if not told:
+            return header, terms
+        header.updated_at = max(header.updated_at, *[record.at for record in told])
+        if header.created_at is None:
+            arrived = min([arrival_at(record) for record in told])
+            header.opened_at = min(header.opened_at or arrived, arrived)
+        for record in told:
+            status = record.status
+            if status == "succeeded" and record.worker is None:
+                continue
+            terms = terms.union(execution_terms(record))
+            if status == "failed":
+                header.has_failures = True
+        if header.status == "in_transit":
+            header.current_block = current_block(state)
         return header, terms
 
     @staticmethod
@@ -172,36 +153,53 @@ class Tracked:
             return state.add_end(record)
         return state.add_transaction(record)  # type: ignore[arg-type]
 
-    def _arrive(self, record: BlockRecord, before: Header, tally: Tally) -> Difference | None:
+    def _arrive(self, record: BlockRecord, before: Header, kept: Kept, tally: Tally) -> Difference | None:
         """One statement about an execution nobody spoke of before: what an open transaction mostly sees."""
         state = self.state
         truncated = state.truncated
         if not state.add_block(record):
             return None
-        header = copy(before)
+        header = before.copied()
         header.updated_at = max(header.updated_at, record.at)
+        kept.replace(None, record, state.executions)
+        if header.status == "in_transit":
+            header.current_block = kept.current_block()
+        scope = self._scope(tally, before)
         if header.created_at is None:
             header.opened_at = min(header.opened_at or arrival_at(record), arrival_at(record))
-        self._replace(None, record)
-        header.has_failures = self._failed > 0
-        if header.status == "in_transit":
-            header.current_block = self._current()
-        scope = self._scope(tally, before)
-        if header.opened_at != before.opened_at:
-            self._count_whole(scope, before, -1)
-            self._count_whole(scope, header, 1)
+            if header.opened_at != before.opened_at:
+                self._count_whole(scope, before, -1)
+                self._count_whole(scope, header, 1)
         scope.execution(1, record, header.ended_at)
-        chain = self._chains.get(record.parent)
-        if chain is None:
-            chain = self._chains[record.parent] = Chain()
-        chain.insert(record, scope.edge)
+        kept.chain(record.parent).insert(record, scope.edge)
         self.header = header
         difference = Difference(before)
         difference.piece = encode_record([record])
         if truncated != state.truncated:
             difference.facts = state.encode_facts()
-        if record.status != "succeeded" or record.worker is not None or self._moved(before):
-            self._change_terms(difference, (), execution_terms(record), ended=False)
+        if record.status != "succeeded" or record.worker is not None or header.opened_at != before.opened_at:
+            header.has_failures = kept.failed > 0
+            self._change_terms(difference, (), execution_terms(record), kept, ended=False)
+        return difference
+
+    def _finish(self, record: EndRecord, before: Header, kept: Kept, tally: Tally) -> Difference:
+        """The first end of the present attempt, of an announced transaction: how most open ones are left."""
+        self.state.ends[record.attempt] = [record]
+        header = before.copied()
+        header.status, header.ended_at = record.outcome, end_instant([record])
+        header.updated_at = max(header.updated_at, record.at)
+        header.current_block = None
+        self.header = header
+        scope = self._scope(tally, before)
+        self._count_whole(scope, before, -1)
+        self._count_whole(scope, header, 1)
+        for held in kept.unfinished.values():
+            scope.execution(-1, held, None)
+            scope.execution(1, held, header.ended_at)
+        difference = Difference(before)
+        difference.facts = self.state.encode_facts()
+        if record.predicate is not None:
+            self._change_terms(difference, (), (), kept, ended=True)
         return difference
 
     def _again(self, records: Sequence[Folded], before: Header, tally: Tally) -> Difference | None:
@@ -225,7 +223,7 @@ class Tracked:
         self._count_all(self._scope(tally, self.header), self.header, 1)
         return self._difference(before, facts, changed, terms)
 
-    def _next(self, records: Sequence[Folded], before: Header, tally: Tally) -> Difference | None:
+    def _next(self, records: Sequence[Folded], before: Header, kept: Kept, tally: Tally) -> Difference | None:
         """The usual arrival: statements about executions, perhaps an end; only what they touch is counted."""
         state = self.state
         touched: dict[bytes, BlockRecord | None] = {}
@@ -246,21 +244,21 @@ class Tracked:
         cut = state.truncated != cut_before
         if not touched and not ended:
             return None
-        after = self._next_header(before, touched, facts_changed=ended or cut)
+        after = self._next_header(before, touched, kept, facts_changed=ended or cut)
         old_scope = self._scope(tally, before)
-        self._count_next(old_scope, before, after, touched)
+        self._count_next(old_scope, before, after, touched, kept)
         if ended:
             self._count_ends(old_scope, ends, before, after)
         self.header = after
-        return self._difference_next(before, changed, touched, ended=ended, facts=ended or cut)
+        return self._difference_next(before, changed, touched, kept, ended=ended, facts=ended or cut)
 
     # --- headers ------------------------------------------------------------------------------------------
 
     def _next_header(
-        self, before: Header, touched: dict[bytes, BlockRecord | None], *, facts_changed: bool
+        self, before: Header, touched: dict[bytes, BlockRecord | None], kept: Kept, *, facts_changed: bool
     ) -> Header:
         """Update what is kept of executions, and the header from it."""
-        header = facts_header(self.state) if facts_changed else copy(before)
+        header = facts_header(self.state) if facts_changed else before.copied()
         if facts_changed:
             header.updated_at = max(header.updated_at, before.updated_at)
             if header.created_at is None:
@@ -279,75 +277,32 @@ class Tracked:
                 if header.created_at is None:
                     header.opened_at = min(header.opened_at or arrival_at(new), arrival_at(new))
                 header.updated_at = max(header.updated_at, new.at)
-            self._replace(old, new)
+            kept.replace(old, new, self.state.executions)
         if recount:
             self._recount_instants(header)
-        header.has_failures = self._failed > 0
-        header.current_block = self._current() if header.status == "in_transit" else None
+        header.has_failures = kept.failed > 0
+        header.current_block = kept.current_block() if header.status == "in_transit" else None
         return header
-
-    def _replace(self, old: BlockRecord | None, new: BlockRecord) -> None:
-        if old is not None and old.status == "failed":
-            self._failed -= 1
-        if new.status == "failed":
-            self._failed += 1
-        if new.status in FINAL:
-            self._unfinished.pop(new.id, None)
-        else:
-            self._unfinished[new.id] = new
-        latest = self._latest
-        if latest is None or current_key(new) >= current_key(latest):
-            self._latest = new
-        elif latest.id == new.id:
-            self._latest = max(self._executions(), key=current_key)
 
     def _recount_instants(self, header: Header) -> None:
         facts = facts_header(self.state)
-        header.updated_at = max([facts.updated_at, *(record.at for record in self._executions())])
+        header.updated_at = max([facts.updated_at, *(record.at for record in merged(self.state.executions))])
         if header.created_at is None:
-            arrivals = [arrival_at(record) for record in self._executions()]
+            arrivals = [arrival_at(record) for record in merged(self.state.executions)]
             header.opened_at = min([*arrivals, facts.opened_at] if facts.opened_at else arrivals)
-
-    def _current(self) -> str | None:
-        running = [record for record in self._unfinished.values() if record.status == "running"]
-        if running:
-            return max(running, key=current_key).block
-        return None if self._latest is None else self._latest.block
-
-    def _executions(self) -> Iterable[BlockRecord]:
-        return map(merged_block, self.state.executions.values())
 
     # --- counting -----------------------------------------------------------------------------------------
 
     def _scope(self, tally: Tally, header: Header) -> Scope:
         return tally.scope(self.tenant, header.flow, header.version, header.object_type)
 
-    def _index(self) -> None:
-        """Derive from the state what folds by difference need."""
-        self._clear()
-        self._indexed = True
-        terms: Counter[str] = Counter()
-        latest: BlockRecord | None = None
-        for record in self._executions():
-            self._chains.setdefault(record.parent, Chain()).insert(record, _ignore)
-            if record.status == "failed":
-                self._failed += 1
-            if record.status not in FINAL:
-                self._unfinished[record.id] = record
-            terms.update(execution_terms(record))
-            if latest is None or current_key(record) > current_key(latest):
-                latest = record
-        self._latest = latest
-        self._execution_terms = terms or None
-
     def _derive(self) -> None:
-        self._index()
+        self._kept = Kept(self.state.executions)
         self._facts_terms = facts_terms(self.state)
         self.header = header_of(self.state)
 
     def _count_whole(self, scope: Scope, header: Header, sign: int) -> None:
         scope.transaction(sign, header.opened_at, header.ended_at, header.status, header.attempt)
-        scope.cohort(sign, header.opened_at, header.status)
 
     def _ends(self) -> dict[int, tuple[int, str]]:
         return {attempt: (end_instant(ends), ends[-1].outcome) for attempt, ends in self.state.ends.items()}
@@ -366,12 +321,17 @@ class Tracked:
         def emit(part: int, source: str, target: str, instant: int, time: int) -> None:
             scope.edge(sign * part, source, target, instant, time)
 
-        for record in self._executions():
+        for record in merged(self.state.executions):
             scope.execution(sign, record, header.ended_at)
             chains.setdefault(record.parent, Chain()).insert(record, emit)
 
     def _count_next(
-        self, scope: Scope, before: Header, after: Header, touched: dict[bytes, BlockRecord | None]
+        self,
+        scope: Scope,
+        before: Header,
+        after: Header,
+        touched: dict[bytes, BlockRecord | None],
+        kept: Kept,
     ) -> None:
         if (before.opened_at, before.ended_at, before.status, before.attempt) != (
             after.opened_at,
@@ -381,20 +341,17 @@ class Tracked:
         ):
             self._count_whole(scope, before, -1)
             self._count_whole(scope, after, 1)
-        executions, chains = self.state.executions, self._chains
+        executions = self.state.executions
         for key, old in touched.items():
             new = merged_block(executions[key])
             if old is not None:
                 scope.execution(-1, old, before.ended_at)
-                chains[old.parent].remove(old, scope.edge)
+                kept.chain(old.parent).remove(old, scope.edge)
             scope.execution(1, new, after.ended_at)
-            chain = chains.get(new.parent)
-            if chain is None:
-                chain = chains[new.parent] = Chain()
-            chain.insert(new, scope.edge)
+            kept.chain(new.parent).insert(new, scope.edge)
         if before.ended_at != after.ended_at:
             # The outcome ends what is still open: those move although nobody spoke of them.
-            for key, record in self._unfinished.items():
+            for key, record in kept.unfinished.items():
                 if key not in touched:
                     scope.execution(-1, record, before.ended_at)
                     scope.execution(1, record, after.ended_at)
@@ -408,15 +365,17 @@ class Tracked:
     # --- terms and what to store --------------------------------------------------------------------------
 
     def _terms(self) -> set[str]:
-        if self._execution_terms is None:
+        kept = self._kept
+        if kept is None or kept.terms is None:
             return set(self._facts_terms)
-        return self._facts_terms.union(self._execution_terms)
+        return self._facts_terms.union(kept.terms)
 
     def _difference_next(
         self,
         before: Header,
         changed: list[BlockRecord],
         touched: dict[bytes, BlockRecord | None],
+        kept: Kept,
         *,
         ended: bool,
         facts: bool,
@@ -429,20 +388,14 @@ class Tracked:
         lost = [t for old in touched.values() if old is not None for t in execution_terms(old)]
         won = [t for key in touched for t in execution_terms(merged_block(self.state.executions[key]))]
         if ended or lost or won or self._moved(before):
-            self._change_terms(difference, lost, won, ended=ended)
+            self._change_terms(difference, lost, won, kept, ended=ended)
         return difference
 
     def _change_terms(
-        self, difference: Difference, lost: Iterable[str], won: Iterable[str], *, ended: bool
+        self, difference: Difference, lost: Iterable[str], won: Iterable[str], kept: Kept, *, ended: bool
     ) -> None:
         terms = self._terms()
-        counts = self._execution_terms or Counter()
-        counts.update(won)
-        for term in lost:
-            counts[term] -= 1
-            if not counts[term]:
-                del counts[term]
-        self._execution_terms = counts or None
+        kept.change_terms(lost, won)
         if ended:
             self._facts_terms = facts_terms(self.state)
         self._tell_terms(difference, terms)
@@ -467,25 +420,6 @@ class Tracked:
         difference.piece = _piece(changed) if changed else None
         self._tell_terms(difference, terms)
         return difference
-
-
-Step = tuple[int, int, bytes, str, int | None]
-"""`executions.order_key` of an execution, its block, and where it ended (None while it is not final)."""
-
-
-def _count_level(scope: Scope, level: list[Step]) -> None:
-    """The edges of one nesting level, as `Chain` would emit them one by one."""
-    level.sort()
-    source, left_at = "", None
-    for first, _, _, block, over in level:
-        if left_at is not None:
-            scope.edge(1, source, block, first, first - left_at)
-        if over is not None:
-            source, left_at = block, over
-
-
-def _ignore(sign: int, source: str, target: str, instant: int, time: int) -> None:
-    """An edge that is not counted: the state was counted when it was stored."""
 
 
 def _piece(changed: list[BlockRecord]) -> bytes:
