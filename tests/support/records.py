@@ -13,6 +13,7 @@ from flowtrail.model.records import (
 
 BASE = 1_790_000_000_000_000
 IDS = [bytes([n]) * 16 for n in (1, 2, 3)]
+MANY_IDS = [bytes([n]) * 16 for n in range(1, 13)]
 EXECUTIONS = [bytes([n]) * 8 for n in (1, 2, 3, 4, 5)]
 
 instants = st.integers(0, 12).map(lambda n: BASE + n * 17_000_000)

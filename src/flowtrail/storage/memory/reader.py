@@ -48,23 +48,19 @@ class MemoryReader:
             deadline = None if selection.budget_s is None else monotonic_s() + selection.budget_s
             found: list[Stored] = []
             end: Cursor | None = None
-            short = False
+            following: Cursor | None = None
             for asked, (instant, key, row) in enumerate(_candidates(views, selection, pinned), 1):
-                if len(found) == selection.limit or short:
-                    changed = _changed_since(views, selection, pinned)
-                    return Selected(found, end, short, pinned, changed)
-                end = Cursor(instant, key, pinned)
                 if _matches(selection.condition, key, row, selection.moment):
+                    if len(found) == selection.limit:
+                        following = end
+                        break
                     found.append(row.stored((selection.tenant, key), pieces=False))
-                if deadline is not None and asked % CHECK_EVERY == 0 and len(found) < selection.limit:
-                    short = monotonic_s() > deadline
-            return Selected(
-                found,
-                None,
-                short=False,
-                pinned=pinned,
-                changed_since=_changed_since(views, selection, pinned),
-            )
+                    end = Cursor(instant, key, pinned)
+                if deadline is not None and asked % CHECK_EVERY == 0 and monotonic_s() > deadline:
+                    following = end if len(found) == selection.limit else Cursor(instant, key, pinned)
+                    break
+            short = following is not None and len(found) < selection.limit
+            return Selected(found, following, short, pinned, _changed_since(views, selection, pinned))
 
     def count(self, selection: Selection) -> tuple[int, bool]:
         with self._shelf.lock:

@@ -1,0 +1,69 @@
+"""Readers against the memory store: random batches, then random questions, which it answers by asking each one."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowtrail.projection.cells import COHORT, EDGES, EVENTS, WIDTHS
+from flowtrail.projection.state import State
+from tests.support.conditions import selections
+from tests.support.records import BASE, MANY_IDS, an_order, records
+from tests.support.reference import assert_answers_equal, seen, written
+
+# A store is kept over all examples; each has a tenant of its own.
+IN_ONE_STORE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+
+batches = st.lists(st.lists(records(MANY_IDS), min_size=1, max_size=12), min_size=1, max_size=4)
+
+
+@settings(IN_ONE_STORE, max_examples=60)
+@given(data=st.data(), told=batches)
+def test_lists_and_counts_equal_the_reference(folder, reading, new_tenant, data, told):
+    tenant = new_tenant()
+    reference = written(folder, tenant, told)
+
+    for _ in range(6):
+        assert_answers_equal(reading, reference, data.draw(selections(tenant)))
+
+
+@IN_ONE_STORE
+@given(told=batches, cold=st.booleans())
+def test_states_and_terms_equal_the_reference(folder, reading, new_tenant, told, cold):
+    tenant = new_tenant()
+    folder.cold = cold
+    reference = written(folder, tenant, told)
+
+    expected = list(reference.transactions.iter_states(tenant))
+    found = list(reading.transactions.iter_states(tenant))
+
+    assert list(map(seen, found)) == list(map(seen, expected))
+    for stored, wanted in zip(found, expected, strict=True):
+        one = reading.transactions.find(tenant, stored.id)
+        assert one == stored
+        assert stored.pages == wanted.pages
+        state = State.load(stored.facts, stored.pieces)
+        assert state.encode() == State.load(wanted.facts, wanted.pieces).encode()
+    assert list(reading.transactions.iter_terms(tenant)) == list(reference.transactions.iter_terms(tenant))
+
+
+@IN_ONE_STORE
+@given(told=batches, since=st.none() | st.integers(-2, 5), flow=st.sampled_from([None, "shop", "none"]))
+def test_cells_equal_the_reference(folder, reading, new_tenant, told, since, flow):
+    tenant = new_tenant()
+    reference = written(folder, tenant, told)
+    minute = BASE - BASE % 60_000_000
+    low, high = (None, None) if since is None else (minute + since * 60_000_000, minute + 120_000_000)
+
+    for kind in (EVENTS, EDGES, COHORT):
+        for width in WIDTHS:
+            asked = (tenant, kind, width, low, high, flow)
+            assert reading.cells.cells(*asked) == reference.cells.cells(*asked)
+
+
+def test_every_cell_comes_in_the_order_of_its_key(folder, reading):
+    for tenant in ("globex", "acme"):
+        folder.tell(tenant, *an_order(1), *an_order(2, outcome="failed"), *an_order(900, outcome=None))
+
+    keys = [key for key, _ in reading.cells.iter_cells()]
+
+    assert keys == sorted(keys)
+    assert {key.tenant for key in keys} == {"acme", "globex"}
