@@ -123,7 +123,8 @@ class _Terms(Transformer[Token, tuple[Term, ...]]):
 def _refusal(error: UnexpectedInput, text: str, start: int) -> Refusal:
     if isinstance(error, UnexpectedCharacters):
         # Only a quote that is never closed starts no token.
-        column = (error.pos_in_stream or 0) + 1 + start
+        place: Any = error.pos_in_stream  # lark declares it as None
+        column = place + 1 + start
         return invalid(column, "the quote is never closed", text[column - 1 :], 'a closing "')
     if isinstance(error, UnexpectedToken):
         token = error.token
