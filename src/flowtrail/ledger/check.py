@@ -1,0 +1,131 @@
+"""Proof on demand: the journal was not altered, and the views are what it says.
+
+Pages are read once: each is verified (`audit`) and what it holds is gathered by transaction (`recount`), sorted on
+disk when it is much. Then both sides are walked together (`comparison`). Memory stays the same however large the
+store is; a server may go on writing meanwhile.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from flowtrail.ledger.audit import Audit
+from flowtrail.ledger.comparison import TRIES, Comparison, Moment, present_moment
+from flowtrail.ledger.kept import parse_kept
+from flowtrail.ledger.outside import compare_definitions, compare_links
+from flowtrail.ledger.pages import read_records
+from flowtrail.ledger.recount import Entry, Gathered
+from flowtrail.ledger.report import Report, page_place
+from flowtrail.ledger.runs import Key
+from flowtrail.ledger.sums import Sums
+from flowtrail.model.errors import Damaged
+from flowtrail.model.pages import page_number, split_number
+from flowtrail.model.records import AnyRecord
+from flowtrail.projection.version import PROJECTION_VERSION
+from flowtrail.storage.interface import Head, Position, Store
+
+Progress = Callable[[str, int, int | None], None]
+"""Told what is under way ("journal" in pages, "views" in transactions), how much is done, and of how much."""
+
+_READ_PAGES: Final = 64
+
+
+def check(store: Store, expect: str | None = None, progress: Progress | None = None) -> Report:
+    """Verify the whole store; everything wrong is in the report, nothing is repaired.
+
+    `expect` is a HEAD that somebody kept elsewhere: the text that the report's heads carry, or its hash alone.
+    Raises: Refusal (`expect` is no HEAD), StoreUnavailable.
+    """
+    kept = None if expect is None else parse_kept(expect)
+    report, gathered, sums = Report(), Gathered(), Sums()
+    for problem in store.check().problems:
+        report.find("store", "store", problem)
+
+    def take(page: int, tenant: str, records: Sequence[AnyRecord | None], believed: bool) -> None:
+        gathered.take(page, tenant, records)
+        if not believed:
+            gathered.doubtful.add(page)
+
+    try:
+        moment, steady = _read_cells(store, sums)
+        audit = Audit(store.journal, report, take, None if progress is None else partial(progress, "journal"))
+        audit.run()
+        _check_position(report, moment.position, audit.heads)
+        report.set_aside = store.transactions.set_aside()
+        if _comparable(store, report):
+            views = Report()
+            comparison = Comparison(store, gathered, sums, moment, views, steady=steady)
+            comparison.run(None if progress is None else lambda done: progress("views", done, None))
+            comparison.recheck(partial(_since, store, audit.heads))
+            compare_links(store, gathered, views, moment)
+            compare_definitions(store, gathered, views, moment)
+            _believe(store, report, views, moment)
+        if kept is not None:
+            audit.expect(kept)
+        audit.tell_heads()
+        audit.close()
+    except Damaged as error:
+        report.find("store", "store", f"it cannot be read on: {error}")
+    finally:
+        sums.close()
+        gathered.close()
+    return report
+
+
+def _read_cells(store: Store, sums: Sums) -> tuple[Moment, bool]:
+    """Read every cell; the moment, and whether nothing was written while they were read."""
+    for _ in range(TRIES):
+        moment = present_moment(store.changes)
+        sums.read_cells(store)
+        if not moment.passed(store.changes):
+            return moment, True
+    return moment, False
+
+
+def _check_position(report: Report, position: Position, heads: list[Head]) -> None:
+    reached = {head.writer.ordinal: head.sequence for head in heads}
+    for ordinal, sequence in sorted(position.items()):
+        held = reached.get(ordinal, 0)
+        if sequence > held:
+            where = page_place(page_number(ordinal, held + 1))
+            report.find("journal", where, f"the views were folded to {ordinal}/{sequence}: pages are lost")
+    behind = sum(max(sequence - position.get(ordinal, 0), 0) for ordinal, sequence in reached.items())
+    if behind:
+        report.note(f"the views are {behind} pages behind the journal: compared as far as they are folded")
+
+
+def _comparable(store: Store, report: Report) -> bool:
+    version, rebuilding = store.views_version()
+    if version == PROJECTION_VERSION:
+        return True
+    report.note(
+        f"the views were made by projection version {version}, this Flowtrail has {PROJECTION_VERSION}: not compared; "
+        + ("a rebuild is under way" if rebuilding else "rebuild them")
+    )
+    return False
+
+
+def _believe(store: Store, report: Report, views: Report, moment: Moment) -> None:
+    if store.changes.revision().generation == moment.generation:
+        report.take(views)
+    else:
+        report.note("the views were rebuilt meanwhile: not compared, check again")
+
+
+def _since(store: Store, heads: list[Head], keys: set[Key]) -> dict[Key, list[Entry]]:
+    """What came for these transactions in pages after the heads."""
+    reached = {head.writer.ordinal: head.sequence for head in heads}
+    tenants = {writer.ordinal: writer.tenant for writer in store.journal.writers()}
+    gathered = Gathered()
+    try:
+        while pages := store.journal.read(reached, _READ_PAGES):
+            for page in pages:
+                ordinal, sequence = split_number(page.number)
+                reached[ordinal] = sequence
+                try:
+                    gathered.take(page.number, tenants.get(ordinal, ""), read_records(page))
+                except Damaged:
+                    continue  # the next check finds it
+        return {key: entries for key, entries in gathered.transactions() if key in keys}
+    finally:
+        gathered.close()
