@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from flowtrail.ledger.pages import record_count
-
 from flowtrail.intake.batches import Gathered, gather
 from flowtrail.intake.cache import Cache
 from flowtrail.intake.careful import fold_carefully
+from flowtrail.ledger.pages import record_count
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.errors import LeaseLost, StoreError
 from flowtrail.model.ids import random_bytes
 from flowtrail.model.pages import Page, split_number
+from flowtrail.model.points import reach
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Tally
 from flowtrail.projection.tracked import Folded, Tracked
@@ -138,6 +138,7 @@ class Projector:
         self._lease = self._writer.acquire(self._holder, LEASE_S)
         if self._lease is None:
             return False
+        reach("lease_taken")
         # Only now: what another projector wrote before the takeover is final.
         self._cache.clear()
         self._position = self._writer.position()
@@ -152,11 +153,13 @@ class Projector:
 
     def _write(self, batch: Batch) -> None:
         assert self._lease is not None
+        reach("before_write")
         try:
             _, locators = self._writer.write(batch, self._lease)
         except BaseException:
             self.drop()
             raise
+        reach("written")
         self._renewed = monotonic_s()
         self._cache.stored(batch.changes, locators)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from flowtrail.intake.projector import Progress, Projector
+from flowtrail.model.points import reach
 from flowtrail.storage.interface import Store
 
 
@@ -22,5 +23,7 @@ def rebuild(store: Store, on_progress: Callable[[Progress], None] | None = None)
                 on_progress(projector.progress)
     finally:
         projector.close()
+    reach("before_switch")
     writer.finish_rebuild(fresh)
+    reach("switched")
     return projector.progress

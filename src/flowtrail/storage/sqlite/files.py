@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from flowtrail.model.ids import random_bytes
+from flowtrail.model.points import reach
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.sqlite.connection import (
     connect_reader,
@@ -99,6 +100,7 @@ class ViewsFiles:
         for end in ("-wal", "-shm"):
             self.present.with_name(self.present.name + end).unlink(missing_ok=True)
         sync_directory(self._directory)
+        reach("inside_switch")
         self._ready.rename(self.present)
         sync_directory(self._directory)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from flowtrail.model.clock import MICROS, Clock
 from flowtrail.model.errors import LeaseLost, StoreUnavailable
+from flowtrail.model.points import reach
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.interface import Batch, Definition, Lease, Loaded, Position, Revision, ViewWriter
 from flowtrail.storage.sqlite.cells import CellWriter
@@ -177,6 +178,7 @@ class SqliteViewWriter:
                     generation, number, projection = self._renew(held.connection, lease)
                     self._refuse_older(projection)
                     locators = self._write(held, batch, number)
+                    reach("inside_write")
             except BaseException:
                 self.forget()
                 raise
