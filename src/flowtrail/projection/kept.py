@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from flowtrail.model.records import BlockRecord
-from flowtrail.projection.chain import Chain
+from flowtrail.projection.chain import Chain, Emit
 from flowtrail.projection.derive import execution_terms
 from flowtrail.projection.executions import FINAL, current_key
 from flowtrail.projection.registers import merged_block
@@ -34,8 +34,7 @@ class Kept:
         self._latest_key = (-1, b"")
         won: list[str] = []
         for record in merged(executions):
-            self.chain(record.parent).insert(record, _ignore)
-            self.replace(None, record, executions)
+            self.arrive(record, executions, _ignore)
             won.extend(execution_terms(record))
         self.change_terms((), won)
 
@@ -45,6 +44,14 @@ class Kept:
         if chain is None:
             chain = self.chains[parent] = Chain()
         return chain
+
+    def arrive(self, record: BlockRecord, executions: Held, emit: Emit) -> None:
+        """An execution is heard of for the first time; `executions` hold it already, `emit` is told its edges."""
+        chain = self.chains.get(record.parent)
+        if chain is None:
+            chain = self.chains[record.parent] = Chain()
+        chain.insert(record, emit)
+        self.replace(None, record, executions)
 
     def replace(self, old: BlockRecord | None, new: BlockRecord, executions: Held) -> None:
         """An execution is known as `new` from now on; `executions` hold it already."""

@@ -71,24 +71,42 @@ class Tracked:
         kept = self._kept
         if kept is None:
             kept = self._kept = Kept(self.state.executions)
+        blocks = self._arriving(records)
+        if blocks is not None:
+            end = records[-1] if len(blocks) < len(records) else None
+            return self._arrive(blocks, end, before, kept, tally)  # type: ignore[arg-type]
         state = self.state
-        record = records[0]
-        if len(records) > 1:
-            if len(state.executions) + len(records) > MAX_EXECUTIONS or self._announces(records):
-                return self._again(records, before, tally)
-        elif type(record) is BlockRecord:
-            if record.id not in state.executions and len(state.executions) < MAX_EXECUTIONS:
-                return self._arrive(record, before, kept, tally)
-        elif type(record) is EndRecord:
-            if not state.ends and before.created_at is not None and record.attempt == before.attempt:
-                return self._finish(record, before, kept, tally)
-        elif self._announces(records):
+        if len(state.executions) + len(records) > MAX_EXECUTIONS or any(
+            type(record) is TransactionRecord and record not in state.opened for record in records
+        ):
             return self._again(records, before, tally)
         return self._next(records, before, kept, tally)
 
-    def _announces(self, records: Sequence[Folded]) -> bool:
-        opened = self.state.opened
-        return any(type(record) is TransactionRecord and record not in opened for record in records)
+    def _arriving(self, records: Sequence[Folded]) -> Sequence[BlockRecord] | None:
+        """The statements about executions, when all are about ones nobody spoke of before and nothing else is told
+        but, at last, the first end of the present attempt: what an open transaction mostly sees. Else None."""
+        state, header = self.state, self.header
+        executions = state.executions
+        if len(records) == 1:
+            record = records[0]
+            if type(record) is BlockRecord:
+                if record.id in executions or len(executions) >= MAX_EXECUTIONS or state.cap is not None:
+                    return None
+                return records  # type: ignore[return-value]
+        blocks = [record for record in records if type(record) is BlockRecord and record.id not in executions]
+        others = len(records) - len(blocks)
+        if others > 1 or len(executions) + len(blocks) > MAX_EXECUTIONS or state.cap is not None:
+            return None
+        if others:
+            end = records[-1]
+            assert header is not None
+            if type(end) is not EndRecord or end.attempt != header.attempt or state.ends:
+                return None
+            if header.created_at is None:
+                return None
+        if len(blocks) > 1 and len({record.id for record in blocks}) < len(blocks):
+            return None
+        return blocks
 
     def _first(self, records: Sequence[Folded], tally: Tally) -> Difference:
         """A transaction nobody stored yet: told whole, as most are, this is all that is ever done for it."""
@@ -153,53 +171,53 @@ class Tracked:
             return state.add_end(record)
         return state.add_transaction(record)  # type: ignore[arg-type]
 
-    def _arrive(self, record: BlockRecord, before: Header, kept: Kept, tally: Tally) -> Difference | None:
-        """One statement about an execution nobody spoke of before: what an open transaction mostly sees."""
+    def _arrive(
+        self,
+        blocks: Sequence[BlockRecord],
+        end: EndRecord | None,
+        before: Header,
+        kept: Kept,
+        tally: Tally,
+    ) -> Difference:
+        """Fold what `_arriving` found; costs what arrives, whatever came before."""
         state = self.state
-        truncated = state.truncated
-        if not state.add_block(record):
-            return None
-        header = before.copied()
-        header.updated_at = max(header.updated_at, record.at)
-        kept.replace(None, record, state.executions)
-        if header.status == "in_transit":
-            header.current_block = kept.current_block()
+        executions = state.executions
+        header = self.header = before.copied()
         scope = self._scope(tally, before)
+        if end is not None:
+            state.ends[end.attempt] = [end]
+            header.status, header.ended_at = end.outcome, end_instant([end])
+            header.updated_at = max(header.updated_at, end.at)
+            for held in kept.unfinished.values():
+                scope.execution(-1, held, None)
+                scope.execution(1, held, header.ended_at)
+        plain = True
+        for record in blocks:
+            executions[record.id] = record
+            kept.arrive(record, executions, scope.edge)
+            scope.execution(1, record, header.ended_at)
+            header.updated_at = max(header.updated_at, record.at)
+            plain = plain and record.status == "succeeded" and record.worker is None
         if header.created_at is None:
-            header.opened_at = min(header.opened_at or arrival_at(record), arrival_at(record))
-            if header.opened_at != before.opened_at:
-                self._count_whole(scope, before, -1)
-                self._count_whole(scope, header, 1)
-        scope.execution(1, record, header.ended_at)
-        kept.chain(record.parent).insert(record, scope.edge)
-        self.header = header
+            arrived = min([arrival_at(record) for record in blocks])
+            header.opened_at = min(header.opened_at or arrived, arrived)
+        header.current_block = kept.current_block() if header.status == "in_transit" else None
+        if end is not None or header.opened_at != before.opened_at:
+            self._count_whole(scope, before, -1)
+            self._count_whole(scope, header, 1)
         difference = Difference(before)
-        difference.piece = encode_record([record])
-        if truncated != state.truncated:
+        if blocks:
+            difference.piece = encode_record(sorted(blocks, key=_id) if len(blocks) > 1 else blocks)
+        if end is not None:
             difference.facts = state.encode_facts()
-        if record.status != "succeeded" or record.worker is not None or header.opened_at != before.opened_at:
+        if (
+            not plain
+            or header.opened_at != before.opened_at
+            or (end is not None and end.predicate is not None)
+        ):
             header.has_failures = kept.failed > 0
-            self._change_terms(difference, (), execution_terms(record), kept, ended=False)
-        return difference
-
-    def _finish(self, record: EndRecord, before: Header, kept: Kept, tally: Tally) -> Difference:
-        """The first end of the present attempt, of an announced transaction: how most open ones are left."""
-        self.state.ends[record.attempt] = [record]
-        header = before.copied()
-        header.status, header.ended_at = record.outcome, end_instant([record])
-        header.updated_at = max(header.updated_at, record.at)
-        header.current_block = None
-        self.header = header
-        scope = self._scope(tally, before)
-        self._count_whole(scope, before, -1)
-        self._count_whole(scope, header, 1)
-        for held in kept.unfinished.values():
-            scope.execution(-1, held, None)
-            scope.execution(1, held, header.ended_at)
-        difference = Difference(before)
-        difference.facts = self.state.encode_facts()
-        if record.predicate is not None:
-            self._change_terms(difference, (), (), kept, ended=True)
+            won = [] if plain else [term for record in blocks for term in execution_terms(record)]
+            self._change_terms(difference, (), won, kept, ended=end is not None)
         return difference
 
     def _again(self, records: Sequence[Folded], before: Header, tally: Tally) -> Difference | None:
@@ -420,6 +438,10 @@ class Tracked:
         difference.piece = _piece(changed) if changed else None
         self._tell_terms(difference, terms)
         return difference
+
+
+def _id(record: BlockRecord) -> bytes:
+    return record.id
 
 
 def _piece(changed: list[BlockRecord]) -> bytes:
