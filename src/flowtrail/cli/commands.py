@@ -1,60 +1,74 @@
 """The commands by name. Each stands in a file of its own and is imported when it is called."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from flowtrail import __version__
-from flowtrail.cli.console import errors
-from flowtrail.cli.failures import FAILED, USAGE, Failure
+from flowtrail.cli.console import errors, safe
+from flowtrail.cli.failures import FAILED, INTERRUPTED, USAGE, Failure
 from flowtrail.model.errors import FlowtrailError, Refusal
 
 app = App(
     name="flowtrail",
     help="Where is my order, and why did it not arrive?",
+    help_epilogue="Exit codes: 0 fine, 1 failed, 2 usage, 3 not found.",
     version=__version__,
     help_format="plaintext",
+    default_parameter=Parameter(negative=()),
 )
 
-_COMMANDS: Final = (
-    "serve",
-    "demo",
-    "import",
-    "list",
-    "show",
-    "tail",
-    "stats",
-    "rebuild",
-    "check",
-    "bench",
-    "doctor",
-)
+# What is said here stands in the overview; the command's own page is its docstring.
+_COMMANDS: Final = {
+    "demo": "Start a server on sample data and say what to try.",
+    "serve": "Take records and answer questions over HTTP.",
+    "import": "Read a log of another system, again and again without changing anything.",
+    "list": "List transactions that match a query, newest first.",
+    "show": "Show one object's life, and why it failed.",
+    "tail": "Follow transactions as they change.",
+    "stats": "Show counts, rates and percentiles.",
+    "check": "Prove that the journal was not altered and that the views are what it says.",
+    "rebuild": "Make the views again from the journal.",
+    "doctor": "Say what is wrong with a set-up and how to mend it.",
+    "bench": "Measure this machine and this version.",
+}
 _MODULES: Final = {"import": "importing", "list": "listing", "bench": "bench.command"}
 
-for _name in _COMMANDS:
-    app.command(f"flowtrail.cli.{_MODULES.get(_name, _name)}:command", name=_name)
+for _name, _help in _COMMANDS.items():
+    app.command(f"flowtrail.cli.{_MODULES.get(_name, _name)}:command", name=_name, help=_help)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; its exit code: 0 fine, 1 failed, 2 usage, 3 not found."""
     try:
-        code = app(list(arguments), exit_on_error=False, print_error=True, result_action="return_value")
+        code = app(
+            list(arguments),
+            exit_on_error=False,
+            print_error=True,
+            error_console=errors,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
     except CycloptsError:
         return USAGE
     except Failure as failure:
-        errors.print(f"flowtrail: {failure}", markup=False, highlight=False)
-        return failure.code
+        return _failed(failure, failure.code)
     except Refusal as refusal:
-        errors.print(f"flowtrail: {refusal.message}", markup=False, highlight=False)
-        return USAGE if refusal.status == 400 else FAILED
+        return _failed(refusal, USAGE if refusal.status == 400 else FAILED)
     except FlowtrailError as error:
-        errors.print(f"flowtrail: {error}", markup=False, highlight=False)
-        return FAILED
+        return _failed(error, FAILED)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        # Who read our output has gone; the interpreter's own last flush must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception, code: int) -> int:
+    errors.print(f"flowtrail: {safe(error)}")
+    return code

@@ -1,11 +1,14 @@
 """`flowtrail demo`: a server on a temporary store, real logs replayed into it, and what to try."""
 
+import shlex
+import shutil
+import socket
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from cyclopts import Parameter
@@ -13,17 +16,22 @@ from cyclopts import Parameter
 from flowtrail.cli import settings
 from flowtrail.cli.commands import run
 from flowtrail.cli.console import answers, errors
-from flowtrail.cli.failures import FAILED, Failure
-from flowtrail.cli.importing import import_file
+from flowtrail.cli.failures import FAILED, NOT_FOUND, Failure
+from flowtrail.cli.importing import Totals, import_file, send
 from flowtrail.cli.target import Client
-from flowtrail.intake.importers import ImportOptions
-from flowtrail.model.clock import now_us
+from flowtrail.intake.importers import Batch, ImportOptions
+from flowtrail.model.clock import monotonic_s, now_us
 from flowtrail.simulator.story import story
-from flowtrail.simulator.workload import Workload, bodies
+from flowtrail.simulator.workload import RECORDS_A_TRANSACTION, Workload, bodies
 
 LOGS: Final = (
-    ("ocel-csv", "ocel_order/*.csv*", "orders, items and packages of a shop"),
-    ("spans-parquet", "online_boutique/*.parquet", "one day of the Online Boutique, with faults"),
+    ("ocel-csv", "ocel_order/*.csv*", ImportOptions(), "orders, items and packages of a shop"),
+    (
+        "spans-parquet",
+        "online_boutique/*.parquet",
+        ImportOptions(flow="online-boutique", object_type="request"),
+        "a day of the Online Boutique, with faults",
+    ),
 )
 _GENERATED: Final = Workload(transactions=2_000, seed=4711)
 
@@ -33,38 +41,49 @@ def command(
     data: Annotated[Path | None, Parameter(help="Folder of real logs; default: FLOWTRAIL_DEMO_DATA.")] = None,
     port: Annotated[int, Parameter(help="0 takes any free port.")] = 8765,
 ) -> int:
-    """Start a server on a temporary store and replay logs into it, until Ctrl-C."""
-    from flowtrail.server.run import serving
+    """Start a server on a temporary store and replay logs into it, until Ctrl-C.
 
+    Without a terminal it runs the commands it recommends itself, and ends.
+    """
     folder = data or settings.demo_data()
     if folder is not None and not folder.is_dir():
-        raise Failure(f"there is no folder {folder}")
-    with tempfile.TemporaryDirectory(prefix="flowtrail-demo-") as place:
-        with serving(f"sqlite:{place}/store", writing=True, port=_free(port)) as url:
-            client = Client(url, None)
-            _tell(client)
-            answers.print(f"Flowtrail runs at {url}\n\nTry, in a second terminal:\n")
-            commands = _commands(url)
-            for words in commands:
-                answers.print("  flowtrail " + " ".join(words))
-            answers.print()
-            for line in _replay(client, folder):
-                answers.print(line)
-            if not sys.stdout.isatty():
-                return _try(commands)
-            answers.print("\nReady. Ctrl-C ends it and removes the store.")
-            try:
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                errors.print("stopped")
+        raise Failure(f"there is no folder {folder}", NOT_FOUND)
+    try:
+        with tempfile.TemporaryDirectory(prefix="flowtrail-demo-") as place:
+            return _demonstrate(f"sqlite:{place}/store", _free(port), folder)
+    except KeyboardInterrupt:
+        errors.print("stopped; the store is gone")
+        return 0
+
+
+def _demonstrate(store: str, port: int, folder: Path | None) -> int:
+    from flowtrail.server.run import serving
+
+    began = monotonic_s()
+    with serving(store, writing=True, port=port) as url:
+        client = Client(url, None)
+        _tell(client)
+        commands = _commands(url)
+        answers.print(
+            f"Flowtrail runs at {url}; order 4711 is in after {monotonic_s() - began:.1f} s.\n\n"
+            "Why did it not arrive? In a second terminal:\n"
+        )
+        for words in commands:
+            answers.print("  " + _pasted(words))
+        answers.print()
+        for line in _replay(client, folder):
+            answers.print(line)
+        if not sys.stdout.isatty():
+            return _try(commands)
+        answers.print("\nReady. Ctrl-C ends it and removes the store.")
+        threading.Event().wait()
     return 0
 
 
 def _free(port: int) -> int:
     """The port wanted, or any when somebody has it: a demonstration should not fail over a number."""
-    import socket
-
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
@@ -73,11 +92,21 @@ def _free(port: int) -> int:
 
 
 def _commands(url: str) -> list[list[str]]:
+    where = [] if url == settings.DEFAULT_URL else ["--url", url]
     return [
-        ["show", "4711", "--url", url],
-        ["list", "status:failed", "--limit", "10", "--url", url],
-        ["stats", "--group-by", "flow,block", "--url", url],
+        ["show", "4711", *where],
+        ["list", "status:failed", "--limit", "10", *where],
+        ["stats", "--group-by", "flow", *where],
     ]
+
+
+def _pasted(words: list[str]) -> str:
+    """As it can be typed in the same directory, whether or not the environment is activated there."""
+    program = "flowtrail"
+    if shutil.which(program) is None:
+        here = Path(sys.argv[0])
+        program = str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here)
+    return shlex.join([program, *words])
 
 
 def _tell(client: Client) -> None:
@@ -90,31 +119,43 @@ def _tell(client: Client) -> None:
 
 
 def _replay(client: Client, folder: Path | None) -> Iterator[str]:
+    """Fill the store; a line for each log once it can be read."""
     found = [
-        (name, file, what)
-        for name, pattern, what in LOGS
-        for file in sorted((folder or Path()).glob(pattern))
+        (name, file, options, what)
+        for name, pattern, options, what in LOGS
+        for file in sorted(folder.glob(pattern) if folder else ())
     ]
-    if folder is None or not found:
-        totals: dict[str, Any] = {"token": None}
-        for body in bodies(_GENERATED):
-            totals["token"] = client.records(body)["token"]
-        client.wait_visible(totals["token"])
-        yield f"{_GENERATED.transactions} generated orders are in (set FLOWTRAIL_DEMO_DATA for real logs)"
-        return
-    for name, file, what in found:
-        totals = {"accepted": 0, "rejected": 0, "problems": [], "token": None}
-        import_file(client, name, file, ImportOptions(), totals)
-        client.wait_visible(totals["token"])
-        yield f"{what}: {totals['accepted']} records are in"
-        if totals["rejected"]:
-            raise Failure(f"{totals['rejected']} records were refused: {totals['problems'][0]}")
+    for name, file, options, what in found:
+        totals, began = Totals(), monotonic_s()
+        import_file(client, name, file, options, totals)
+        yield _over(client, totals, what, began)
+    if not found:
+        totals, began = Totals(), monotonic_s()
+        for batch, answer in send(client, _generated()):
+            totals.answered(batch, answer)
+        what = "generated orders (FLOWTRAIL_DEMO_DATA names a folder of real logs)"
+        yield _over(client, totals, what, began)
+
+
+def _generated() -> Iterator[Batch]:
+    total = _GENERATED.transactions * RECORDS_A_TRANSACTION
+    for body in bodies(_GENERATED):
+        records = body.count(b"\n") + 1
+        yield Batch(body, records, records, total, tuple(range(records)))
+
+
+def _over(client: Client, totals: Totals, what: str, began: float) -> str:
+    if totals.problems:
+        raise Failure(f"{totals.problems} records of {what} could not be used: {totals.told[0]}")
+    if totals.token:
+        client.wait_visible(totals.token)
+    return f"{what}: {totals.accepted} records can be read after {monotonic_s() - began:.1f} s"
 
 
 def _try(commands: list[list[str]]) -> int:
     """Without a terminal nobody can paste: run the commands here."""
     for words in commands:
-        answers.print("\n$ flowtrail " + " ".join(words))
+        answers.print("\n$ " + _pasted(words))
         if run(words) != 0:
             return FAILED
     return 0

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,14 +16,16 @@ from cyclopts import Parameter
 from flowtrail.cli import settings
 from flowtrail.cli.console import answers, print_json, safe
 from flowtrail.cli.failures import FAILED
+from flowtrail.ledger.report import page_place
 from flowtrail.model.clock import monotonic_s, now_us
-from flowtrail.model.errors import FlowtrailError
-from flowtrail.model.pages import page_number
+from flowtrail.model.errors import FlowtrailError, Refusal, StoreMissing, StoreTooNew
+from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage import open_store
 from flowtrail.storage.interface import Store
 
 _LEAST_FREE: Final = 1 << 30
 _SLOW_FSYNC_S: Final = 0.05
+_LEAST_NOW_US: Final = 1_704_067_200_000_000
 _EXTRAS: Final = {"pymongo": "mongodb", "pyarrow": "parquet"}
 
 
@@ -39,17 +41,16 @@ class Finding:
 
 def command(
     *,
-    store: Annotated[str, Parameter(help="The store to look at.")] = settings.DEFAULT_STORE,
+    store: Annotated[str | None, Parameter(help="The store to look at.")] = None,
     url: Annotated[str | None, Parameter(help="The server to look at.")] = None,
-    json: Annotated[bool, Parameter(help="Findings as JSON.", negative="")] = False,
+    json: Annotated[bool, Parameter(help="Findings as JSON.")] = False,
 ) -> int:
     """Look at interpreter, extras, disk, store and server, and say how to mend what is not well."""
-    findings = [
-        *_interpreter(),
-        *_disk(store),
-        *_store(store),
-        *_server(url or settings.url() or settings.DEFAULT_URL),
-    ]
+    looked_at = store or settings.store()
+    server = list(_server(url or settings.url() or settings.DEFAULT_URL, wanted=url is not None))
+    # Without a store of its own, a machine may still use a server that keeps one elsewhere.
+    wanted = store is not None or looked_at != settings.DEFAULT_STORE or len(server) == 1
+    findings = [*_interpreter(), *_disk(looked_at), *_store(looked_at, wanted=wanted), *server]
     if json:
         print_json(
             [{"what": f.what, "well": f.is_well, "told": f.told, "mend": f.mend or None} for f in findings]
@@ -58,26 +59,22 @@ def command(
         for finding in findings:
             answers.print(f"{'ok  ' if finding.is_well else 'BAD '} {finding.what}: {safe(finding.told)}")
             if finding.mend:
-                answers.print(f"       {finding.mend}")
+                answers.print(f"       {safe(finding.mend)}")
     return 0 if all(finding.is_well for finding in findings) else FAILED
 
 
 def _interpreter() -> Iterator[Finding]:
-    yield Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "")
+    yield Finding("python", sys.version_info >= (3, 11), sys.version.split()[0])
     for module, extra in _EXTRAS.items():
         try:
             yield Finding(module, True, importlib.metadata.version(module))
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(
-                module, True, "not installed", f"only when you need it: pip install 'flowtrail[{extra}]'"
-            )
-    skew = now_us() < 1_704_067_200_000_000
-    yield Finding(
-        "clock",
-        not skew,
-        "plausible" if not skew else "before 2024",
-        "set the machine's clock" if skew else "",
-    )
+            mend = f"only when you need it: pip install 'flowtrail[{extra}]'"
+            yield Finding(module, True, "not installed", mend)
+    if now_us() < _LEAST_NOW_US:
+        yield Finding("clock", False, "before 2024: records would be refused or misplaced", "set the clock")
+    else:
+        yield Finding("clock", True, "plausible")
 
 
 def _disk(store: str) -> Iterator[Finding]:
@@ -87,27 +84,18 @@ def _disk(store: str) -> Iterator[Finding]:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
+    is_enough = free > _LEAST_FREE
     yield Finding(
-        "disk",
-        free > _LEAST_FREE,
-        f"{free >> 20} MiB free at {place}",
-        "" if free > _LEAST_FREE else "free some space",
+        "disk", is_enough, f"{free >> 20} MiB free at {place}", "" if is_enough else "free some space"
     )
-    if not os.access(place, os.W_OK):
-        yield Finding(
-            "directory",
-            False,
-            f"{place} cannot be written",
-            "choose another with --store, or mend its rights",
-        )
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        mend = "choose another with --store, or mend its rights"
+        yield Finding("directory", False, f"{place} cannot be written", mend)
         return
     took = fsync_seconds(place)
-    yield Finding(
-        "fsync",
-        took < _SLOW_FSYNC_S,
-        f"{took * 1e3:.2f} ms",
-        "" if took < _SLOW_FSYNC_S else "acknowledgements wait for this: use a faster or a local disk",
-    )
+    is_quick = took < _SLOW_FSYNC_S
+    mend = "" if is_quick else "acknowledgements wait for this: use a faster or a local disk"
+    yield Finding("fsync", is_quick, f"{took * 1e3:.2f} ms", mend)
 
 
 def fsync_seconds(place: Path, rounds: int = 20) -> float:
@@ -123,56 +111,82 @@ def fsync_seconds(place: Path, rounds: int = 20) -> float:
     return sorted(times)[rounds // 2]
 
 
-def _store(url: str) -> Iterator[Finding]:
+def _store(url: str, *, wanted: bool) -> Iterator[Finding]:
     try:
         store = open_store(url, create=False)
+    except StoreMissing as error:
+        yield Finding("store", not wanted, f"{url}: {error}", f"make one: flowtrail serve --store {url}")
+        return
     except FlowtrailError as error:
-        yield Finding("store", False, f"{url}: {error}", "start one: flowtrail serve --store " + url)
+        yield Finding("store", False, f"{url}: {error}", _store_mend(error))
         return
     try:
         health = store.check()
         for problem in health.problems:
-            yield Finding("store", False, problem, "see: flowtrail check --store " + url)
+            yield Finding("store", False, problem, f"see what is lost: flowtrail check --store {url}")
         if not health.problems:
             yield Finding("store", True, ", ".join(f"{name} {value}" for name, value in health.facts.items()))
         yield from _views(store, url)
     except FlowtrailError as error:
-        yield Finding("store", False, str(error), "")
+        yield Finding("store", False, str(error), _store_mend(error))
     finally:
         store.close()
 
 
+def _store_mend(error: FlowtrailError) -> str:
+    if isinstance(error, StoreTooNew):
+        return "install the Flowtrail that wrote it, or a newer one"
+    if isinstance(error, Refusal):
+        return f"name one of: {error.allowed}" if error.allowed else ""
+    return "is the database running, and its address right?"
+
+
 def _views(store: Store, url: str) -> Iterator[Finding]:
+    version, rebuilding = store.views_version()
+    if version != PROJECTION_VERSION:
+        told = f"made by projection version {version}, this Flowtrail has {PROJECTION_VERSION}"
+        mend = "a rebuild is under way" if rebuilding else f"flowtrail rebuild --store {url}"
+        yield Finding("views", rebuilding, told, mend)
     visible = store.changes.visible()
-    behind = sum(head.sequence - visible.get(head.writer.ordinal, 0) for head in store.journal.heads())
-    yield Finding(
-        "views",
-        behind >= 0,
-        f"{behind} pages behind the journal" if behind else "caught up with the journal",
-        "" if behind >= 0 else "the journal lost its tail: flowtrail check --store " + url,
-    )
-    aside = store.transactions.set_aside()
-    if aside:
-        where = ", ".join(str(page_number(0, row.page)) for row in aside[:3])
-        yield Finding(
-            "set aside", False, f"{len(aside)} records could not be projected ({where})", "flowtrail rebuild"
-        )
+    behind = {
+        head.writer.ordinal: head.sequence - visible.get(head.writer.ordinal, 0)
+        for head in store.journal.heads()
+    }
+    if any(pages < 0 for pages in behind.values()):
+        mend = f"flowtrail check --store {url}, then restore the journal from a copy"
+        yield Finding("journal", False, "the journal has lost its tail: views were folded further", mend)
+    elif any(behind.values()):
+        mend = "a running server folds them; without one: flowtrail serve"
+        yield Finding("views", True, f"{sum(behind.values())} pages behind the journal", mend)
+    else:
+        yield Finding("views", True, "caught up with the journal")
+    if aside := store.transactions.set_aside():
+        where = ", ".join(page_place(row.page, row.leaf) for row in aside[:3])
+        told = f"{len(aside)} records could not be projected ({where}): {aside[0].reason}"
+        mend = f"after an upgrade, try them again: flowtrail rebuild --store {url}"
+        yield Finding("set aside", False, told, mend)
 
 
-def _server(url: str) -> Iterator[Finding]:
-    asked: Callable[[str], httpx2.Response] = lambda path: httpx2.get(url + path, timeout=3)  # noqa: E731
+def _server(url: str, *, wanted: bool) -> Iterator[Finding]:
+    """One finding when nobody answers, more when somebody does."""
+    key = settings.api_key()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        health, ready = asked("/healthz"), asked("/readyz")
-    except httpx2.HTTPError as error:
-        yield Finding(
-            "server", True, f"none answers at {url} ({type(error).__name__})", "start one: flowtrail serve"
-        )
+        with httpx2.Client(base_url=url, headers=headers, timeout=3) as client:
+            health, ready = client.get("/healthz"), client.get("/readyz")
+            listed = client.get("/v1/transactions", params={"page_size": 1, "count": "none"})
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        told = f"none answers at {url} ({str(error) or type(error).__name__})"
+        yield Finding("server", not wanted, told, "start one: flowtrail serve")
         return
     yield Finding("server", health.status_code == 200, f"{url} answers {health.status_code}")
-    told = "" if ready.status_code == 200 else f"not ready: {ready.text[:200]}"
-    yield Finding(
-        "readiness",
-        ready.status_code == 200,
-        told or "ready",
-        "wait for it, or look at its log" if told else "",
-    )
+    is_ready = ready.status_code == 200
+    told = "ready" if is_ready else f"not ready: {ready.text[:200]}"
+    yield Finding("readiness", is_ready, told, "" if is_ready else "wait for it, or look at its log")
+    if listed.status_code in {401, 403}:
+        mend = "set FLOWTRAIL_API_KEY to the key that the server was started with"
+        yield Finding("key", False, "the server wants another key" if key else "the server wants a key", mend)
+    elif listed.status_code != 200:
+        yield Finding("reading", False, f"a list is answered with {listed.status_code}: {listed.text[:200]}")
+    else:
+        yield Finding("reading", True, "a list can be read")

@@ -5,6 +5,8 @@ from typing import Final
 FAILED: Final = 1
 USAGE: Final = 2
 NOT_FOUND: Final = 3
+INTERRUPTED: Final = 130
+"""By Ctrl-C, as shells count it."""
 
 
 class Failure(Exception):

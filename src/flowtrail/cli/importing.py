@@ -1,86 +1,149 @@
 """`flowtrail import`: a log of another system, as records; again and again without changing anything."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flowtrail.cli.console import errors, print_json, safe
 from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
 from flowtrail.cli.target import Client, Target, connected
-from flowtrail.intake.importers import FORMATS, Batch, ImportOptions, open_import
+from flowtrail.intake.importers import FORMATS, Batch, ImportOptions, Problem, open_import
 
-_SHOWN = 5
+_SHOWN: Final = 5
+_KEPT: Final = 1_000
+"""Problems held; further ones are counted. A file of any size may be wrong in every row."""
+_IN_FLIGHT: Final = 4
+"""Requests at a time: one is decoded while another one is committed."""
+_STDIN: Final = Path("-")
+
+
+@dataclass(slots=True)
+class Totals:
+    """What became of an import."""
+
+    accepted: int = 0
+    rejected: int = 0
+    problems: int = 0
+    told: list[Problem] = field(default_factory=list)
+    token: str | None = None
+
+    def problem(self, problem: Problem) -> None:
+        """Something was left out."""
+        self.problems += 1
+        if len(self.told) < _KEPT:
+            self.told.append(problem)
+
+    def answered(self, batch: Batch, answer: dict[str, Any]) -> None:
+        """The server's receipt for a batch."""
+        self.accepted += answer["accepted"]
+        self.rejected += len(answer["rejected"])
+        self.token = answer.get("token") or self.token
+        for each in answer["rejected"]:
+            self.problem(
+                Problem(
+                    batch.rows[each["index"]],
+                    each["field"],
+                    each["received"],
+                    each["allowed"],
+                    each["message"],
+                )
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `--json` tells it."""
+        return {
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "problems": self.problems,
+            "first_problems": [
+                {
+                    "row": each.row,
+                    "field": each.field,
+                    "received": each.received,
+                    "allowed": each.allowed,
+                    "message": each.message,
+                }
+                for each in self.told
+            ],
+        }
 
 
 def command(
     format: Annotated[str, Parameter(help=f"One of: {', '.join(FORMATS)}.")],
-    files: Annotated[list[Path], Parameter(help="Files to read, of any size; compressed ones too.")],
+    files: Annotated[
+        list[Path],
+        Parameter(help="Files to read, of any size, plain or as gzip or zstd; - reads standard input."),
+    ],
     /,
     *,
     options: Annotated[ImportOptions | None, Parameter(name="*")] = None,
-    json: Annotated[bool, Parameter(help="Totals as JSON.", negative="")] = False,
+    json: Annotated[bool, Parameter(help="Totals as JSON.")] = False,
     target: Target | None = None,
 ) -> int:
-    """Import FILES; what cannot be read is told, and the rest goes on."""
+    """Import FILES; what cannot be read is told, and the rest goes on. 1 when anything was left out."""
     if format not in FORMATS:
         raise Failure(f"there is no format {format!r}; allowed: {', '.join(FORMATS)}", USAGE)
+    if not files:
+        raise Failure("name at least one file, or - for standard input", USAGE)
     for file in files:
-        if not file.is_file():
+        if file != _STDIN and not file.is_file():
             raise Failure(f"there is no file {file}", NOT_FOUND)
-    totals: dict[str, Any] = {"accepted": 0, "rejected": 0, "problems": [], "token": None}
+    totals = Totals()
     with connected(target or Target(), writing=True) as client:
         for file in files:
             import_file(client, format, file, options or ImportOptions(), totals)
-        if token := totals.pop("token"):
-            client.wait_visible(token)
+        if totals.token:
+            client.wait_visible(totals.token)
     if json:
-        print_json(totals)
+        print_json(totals.as_dict())
     else:
-        errors.print(f"{totals['accepted']} records accepted, {totals['rejected']} rejected")
-    for problem in totals["problems"][:_SHOWN]:
+        errors.print(f"{totals.accepted} records accepted, {totals.rejected} rejected")
+    for problem in totals.told[:_SHOWN]:
         errors.print(safe(problem))
-    if len(totals["problems"]) > _SHOWN:
-        errors.print(f"… and {len(totals['problems']) - _SHOWN} more")
-    return FAILED if totals["rejected"] or totals["problems"] else 0
+    if totals.problems > _SHOWN:
+        errors.print(f"… and {totals.problems - _SHOWN} more")
+    return FAILED if totals.problems else 0
 
 
-def import_file(
-    client: Client,
-    format: str,
-    file: Path,
-    options: ImportOptions,
-    totals: dict[str, Any],
-    *,
-    quiet: bool = False,
-) -> None:
-    """Send one file's records, batch by batch, and add to `totals`."""
+def import_file(client: Client, format: str, file: Path, options: ImportOptions, totals: Totals) -> None:
+    """Send one file's records and add to `totals`; progress goes to stderr where that is a terminal."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}% {task.fields[records]} records"),
+        DownloadColumn(),
+        TextColumn("{task.fields[records]} records"),
         TimeRemainingColumn(),
         console=errors,
-        disable=quiet or not errors.is_terminal,
+        disable=not errors.is_terminal,
     )
-    problems: list[str] = totals["problems"]
     with bar:
-        task = bar.add_task(file.name, total=None, records=0)
+        task = bar.add_task(safe(file.name), total=None, records=0)
         sent = 0
-        for batch in open_import(
-            format, file, options, problems=lambda problem: problems.append(str(problem))
-        ):
-            _send(client, batch, totals)
+        for batch, answer in send(client, open_import(format, file, options, totals.problem)):
+            totals.answered(batch, answer)
             sent += batch.records
             bar.update(task, completed=batch.done, total=batch.total, records=sent)
 
 
-def _send(client: Client, batch: Batch, totals: dict[str, Any]) -> None:
-    answer = client.records(batch.body)
-    totals["accepted"] += answer["accepted"]
-    totals["rejected"] += len(answer["rejected"])
-    totals["problems"] += [
-        f"record refused: {each['field']}: {each['message']}" for each in answer["rejected"]
-    ]
-    totals["token"] = answer.get("token") or totals["token"]
+def send(client: Client, batches: Iterable[Batch]) -> Iterator[tuple[Batch, dict[str, Any]]]:
+    """Every batch with its receipt, in order, several of them in flight. Raises: Failure."""
+    waiting: deque[tuple[Batch, Future[dict[str, Any]]]] = deque()
+    pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="import")
+    try:
+        for batch in batches:
+            waiting.append((batch, pool.submit(client.records, batch.body)))
+            # As many again lie ready, so that no connection waits for the file.
+            if len(waiting) >= 2 * _IN_FLIGHT:
+                first, answer = waiting.popleft()
+                yield first, answer.result()
+        while waiting:
+            first, answer = waiting.popleft()
+            yield first, answer.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

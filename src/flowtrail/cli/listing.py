@@ -7,6 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flowtrail.cli.console import answers, errors, print_json, safe, seconds
+from flowtrail.cli.failures import USAGE, Failure
+from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
 
 COLOURS = {
@@ -19,15 +21,21 @@ COLOURS = {
 
 
 def command(
-    *query: Annotated[str, Parameter(help="Words of the query language, such as status:failed 4711.")],
+    *query: Annotated[
+        str,
+        Parameter(allow_leading_hyphen=True, help="Words of the query language, such as status:failed 4711."),
+    ],
     from_: Annotated[str | None, Parameter(name="--from", help="Opened at or after.")] = None,
     to: Annotated[str | None, Parameter(help="Opened before.")] = None,
     sort: Annotated[str | None, Parameter(help="opened (default), updated or ended.")] = None,
     limit: Annotated[int, Parameter(help="At most so many.")] = 50,
-    json: Annotated[bool, Parameter(help="The API's answer.", negative="")] = False,
+    json: Annotated[bool, Parameter(help="The API's answer.")] = False,
     target: Target | None = None,
 ) -> int:
     """List transactions that match QUERY, newest first."""
+    if limit < 1:
+        raise Failure("--limit must be at least 1", USAGE)
+    text = query_text(query)
     with connected(target or Target()) as client:
         rows: list[dict[str, Any]] = []
         token: str | None = None
@@ -35,7 +43,7 @@ def command(
         while len(rows) < limit:
             answer = client.get(
                 "/v1/transactions",
-                q=" ".join(query) or None,
+                q=text,
                 from_=from_,
                 to=to,
                 sort=sort,
@@ -64,16 +72,20 @@ def command(
     return 0
 
 
+def name_of(row: dict[str, Any]) -> str:
+    """What people call the object."""
+    return f"{row['object_type']} {row['object_id']}" if row["announced"] else "(not announced)"
+
+
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("OPENED", "OBJECT", "FLOW", "STATUS", "BLOCK", "DURATION", "ID"):
         table.add_column(column, no_wrap=column in ("OPENED", "STATUS", "ID"))
     for row in rows:
         status = row["status"]
-        name = f"{row['object_type']} {row['object_id']}" if row["announced"] else "(not announced)"
         table.add_row(
-            row.get("opened_at") or row["created_at"] or "",
-            Text(safe(name)),
+            row["opened_at"] or "",
+            Text(safe(name_of(row))),
             Text(safe(row["flow"] or "")),
             Text(status, style=COLOURS.get(status, "")),
             Text(safe(row["current_block"] or "")),

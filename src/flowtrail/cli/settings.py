@@ -13,6 +13,11 @@ def url() -> str | None:
     return os.environ.get("FLOWTRAIL_URL") or None
 
 
+def store() -> str:
+    """FLOWTRAIL_STORE, else the default: what `check`, `rebuild` and `doctor` look at without --store."""
+    return os.environ.get("FLOWTRAIL_STORE") or DEFAULT_STORE
+
+
 def api_key() -> str | None:
     """FLOWTRAIL_API_KEY: sent as a bearer token."""
     return os.environ.get("FLOWTRAIL_API_KEY") or None

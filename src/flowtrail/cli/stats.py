@@ -7,25 +7,26 @@ from rich.table import Table
 from rich.text import Text
 
 from flowtrail.cli.console import answers, errors, print_json, safe, seconds
+from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
 
 
 def command(
-    *query: Annotated[str, Parameter(help="Words of the query language.")],
+    *query: Annotated[str, Parameter(allow_leading_hyphen=True, help="Words of the query language.")],
     from_: Annotated[str | None, Parameter(name="--from", help="From this instant on.")] = None,
     to: Annotated[str | None, Parameter(help="Before this instant.")] = None,
     step: Annotated[
         str | None, Parameter(help="Width of a bucket, such as 1h or 1d; one bucket without it.")
     ] = None,
     group_by: Annotated[str, Parameter(help="flow, version, block, type, comma-separated.")] = "flow,block",
-    json: Annotated[bool, Parameter(help="The API's answer.", negative="")] = False,
+    json: Annotated[bool, Parameter(help="The API's answer.")] = False,
     target: Target | None = None,
 ) -> int:
     """Show counts, rates and percentiles."""
     with connected(target or Target()) as client:
         answer = client.get(
             "/v1/statistics",
-            q=" ".join(query) or None,
+            q=query_text(query),
             from_=from_,
             to=to,
             step=step,

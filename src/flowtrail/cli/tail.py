@@ -9,7 +9,9 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from flowtrail.cli.console import answers, errors, safe, seconds
-from flowtrail.cli.listing import COLOURS
+from flowtrail.cli.failures import Failure
+from flowtrail.cli.listing import COLOURS, name_of
+from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Client, Target, connected, problem
 from flowtrail.model.clock import sleep_s
 
@@ -18,13 +20,18 @@ _LONGEST_PAUSE_S = 5.0
 
 
 def command(
-    *query: Annotated[str, Parameter(help="Words of the query language; without time-dependent ones (is:).")],
-    json: Annotated[bool, Parameter(help="One JSON object a line.", negative="")] = False,
+    *query: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True, help="Words of the query language; without time-dependent ones (is:)."
+        ),
+    ],
+    json: Annotated[bool, Parameter(help="One JSON object a line.")] = False,
     target: Target | None = None,
 ) -> int:
     """Follow transactions that match QUERY until Ctrl-C."""
-    with connected(target or Target(), writing=True) as client:
-        for kind, data in follow(client, " ".join(query)):
+    with connected(target or Target()) as client:
+        for kind, data in follow(client, query_text(query) or ""):
             if json:
                 print(msgspec.json.encode({"event": kind, **data}).decode(), flush=True)
             elif kind == "match":
@@ -35,10 +42,13 @@ def command(
 
 
 def follow(client: Client, query: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Events (name, data) without end; reconnects with the last event's id. Raises: Failure when refused."""
+    """Events (name, data) without end; once connected it connects again, with the last event's id.
+
+    Raises: Failure (refused, or nobody answers the first time).
+    """
     last: str | None = None
     pause = _FIRST_PAUSE_S
-    lost = False
+    lost = connected_once = False
     while True:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
         try:
@@ -52,14 +62,18 @@ def follow(client: Client, query: str) -> Iterator[tuple[str, dict[str, Any]]]:
                     raise problem(answer)
                 if lost:
                     errors.print("connected again")
-                lost, pause = False, _FIRST_PAUSE_S
+                lost, connected_once, pause = False, True, _FIRST_PAUSE_S
                 for event in _events(answer.iter_lines()):
                     last = event.get("id", last)
                     if "event" in event:
                         yield event["event"], msgspec.json.decode(event.get("data") or "{}")
         except httpx2.HTTPError as error:
+            if not connected_once:
+                raise Failure(
+                    f"{client.url} does not answer: {str(error) or type(error).__name__}"
+                ) from error
             if not lost:
-                errors.print(f"the connection is lost ({error or type(error).__name__}); trying again")
+                errors.print(f"the connection is lost ({str(error) or type(error).__name__}); trying again")
             lost = True
         sleep_s(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -86,8 +100,7 @@ def _line(row: dict[str, Any]) -> Text:
     status = row["status"]
     line = Text(f"{row['updated_at']}  ", "dim")
     line.append(f"{status:<10}", COLOURS.get(status, ""))
-    name = f"{row['object_type']} {row['object_id']}" if row["announced"] else "(not announced)"
-    line.append(f"  {safe(name)}  ")
+    line.append(f"  {safe(name_of(row))}  ")
     line.append(f"{safe(row['flow'] or '')}", "dim")
     if row["current_block"]:
         line.append(f"  at {safe(row['current_block'])}")

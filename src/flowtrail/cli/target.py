@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import httpx2
 from cyclopts import Parameter
 
 from flowtrail.cli import settings
 from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
-from flowtrail.model.clock import monotonic_s
+from flowtrail.model.clock import monotonic_s, sleep_s
+
+_PATIENCE_S: Final = 60.0
+"""For a server that restarts, or a disk that is being freed."""
+_TRY_AGAIN: Final = frozenset({429, 503, 507})
 
 
 @Parameter(name="*")
@@ -33,7 +37,10 @@ class Client:
     def __init__(self, url: str, key: str | None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.url = url
-        self.http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(30, read=120))
+        try:
+            self.http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(30, read=120))
+        except (httpx2.InvalidURL, TypeError, ValueError) as error:
+            raise Failure(f"{url!r} is no address of a server: {error}", USAGE) from error
 
     def get(self, path: str, **parameters: Any) -> Any:
         """A JSON answer; parameters that are None are left out."""
@@ -41,15 +48,32 @@ class Client:
         return self._json(self._send("GET", path, params=wanted))
 
     def records(self, body: bytes) -> Any:
-        """The receipt for a body of records; also when the server refused every one of them."""
-        answer = self._send(
-            "POST", "/v1/records", content=body, headers={"Content-Type": "application/x-ndjson"}
-        )
+        """The receipt for a body of records; also when the server refused every one of them.
+
+        While the server is busy, full or away the body is sent again, for `_PATIENCE_S`: that is always safe.
+        From any thread.
+        """
+        answer = self._insist(body)
         if answer.status_code == httpx2.codes.BAD_REQUEST:
             told = answer.json()
             if told.get("rejected"):
                 return {"accepted": 0, "rejected": told["rejected"], "token": None}
         return self._json(answer)
+
+    def _insist(self, body: bytes) -> httpx2.Response:
+        until = monotonic_s() + _PATIENCE_S
+        headers = {"Content-Type": "application/x-ndjson"}
+        while True:
+            wait_s = 1.0
+            try:
+                answer = self._send("POST", "/v1/records", content=body, headers=headers)
+                if answer.status_code not in _TRY_AGAIN or monotonic_s() > until:
+                    return answer
+                wait_s = float(answer.headers.get("Retry-After", wait_s))
+            except Failure:
+                if monotonic_s() > until:
+                    raise
+            sleep_s(wait_s)
 
     def wait_visible(self, token: str, seconds: float = 600) -> None:
         """Return once what the token names can be read. Raises: Failure after that many seconds."""
@@ -66,8 +90,8 @@ class Client:
     def _send(self, method: str, path: str, **rest: Any) -> httpx2.Response:
         try:
             return self.http.request(method, path, **rest)
-        except httpx2.HTTPError as error:
-            raise Failure(f"{self.url} does not answer: {error or type(error).__name__}") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Failure(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
 
     def _json(self, answer: httpx2.Response) -> Any:
         if answer.status_code == httpx2.codes.OK:
@@ -97,12 +121,9 @@ def connected(target: Target, *, writing: bool = False) -> Iterator[Client]:
     if url:
         yield Client(url, settings.api_key())
         return
-    store = target.store or settings.DEFAULT_STORE
-    if (
-        target.store is None
-        and not writing
-        and not Path(settings.DEFAULT_STORE.removeprefix("sqlite:")).exists()
-    ):
+    store = target.store or settings.store()
+    directory = Path(settings.DEFAULT_STORE.removeprefix("sqlite:"))
+    if store == settings.DEFAULT_STORE and target.store is None and not writing and not directory.exists():
         raise Failure(
             f"no server answers at {settings.DEFAULT_URL} and there is no store in ./flowtrail-data;"
             " start one with `flowtrail serve`, or name one with --url or --store"
