@@ -1,7 +1,7 @@
 """The token of an acknowledgement: how far the journal has to be visible for a reader to see what was accepted.
 
 To its holder it is opaque. Inside: a version, pairs of a writer's ordinal (as the difference to the one before) and
-a sequence as LEB128 numbers, and two bytes of CRC-32, so that a token cut short in a log is refused instead of
+a sequence as LEB128 numbers, and a CRC-32, so that a token cut short in a log is refused instead of
 naming less.
 """
 
@@ -14,7 +14,7 @@ from flowtrail.model.pages import SEQUENCE_BITS
 
 VERSION: Final = 1
 MAX_TOKEN_CHARS: Final = 4_096
-_CHECK_BYTES: Final = 2
+_CHECK_BYTES: Final = 4
 _MAX_ORDINAL: Final = 1 << (63 - SEQUENCE_BITS)
 _MAX_NUMBER_BYTES: Final = 6
 """Of a sequence below 2 ** 40."""
@@ -89,4 +89,4 @@ def _numbers(raw: bytes) -> list[int] | None:
 
 
 def _check(raw: bytes | bytearray) -> bytes:
-    return (binascii.crc32(raw) & 0xFFFF).to_bytes(_CHECK_BYTES, "big")
+    return binascii.crc32(raw).to_bytes(_CHECK_BYTES, "big")

@@ -1,0 +1,138 @@
+"""The way in: bodies of requests are decoded on one thread and committed on another, many of them at once.
+
+accept -> bodies that wait -> decode thread -> `Committer`. Nothing here touches the store: while it fails, bodies are
+turned away before anybody decodes them.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Final, NamedTuple
+
+from flowtrail.intake.committer import RETRY_S, Committer, resolve
+from flowtrail.intake.receipts import IntakeFull, IntakePaused, Receipt
+from flowtrail.intake.wire import Decoded, decode_body
+from flowtrail.model.clock import Clock, now_us
+from flowtrail.model.errors import FlowtrailError, Refusal
+from flowtrail.model.points import reach
+from flowtrail.storage.interface import Store
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+"""Of bodies, as sent, that wait to be decoded."""
+MAX_WAITING_BODIES: Final = 2_000
+"""A second of work if each is small."""
+
+Policy = Callable[[str, str, Decoded], None]
+"""Given tenant, principal and what was decoded; raises Refusal for what they may not send."""
+
+
+class _Body(NamedTuple):
+    tenant: str
+    principal: str
+    body: bytes
+    content_type: str | None
+    content_encoding: str | None
+    received_at: int
+    future: "Future[Receipt]"
+
+
+class Intake:
+    """What a server puts bodies into. Safe from any thread; `accept` never blocks.
+
+    `on_commit` is called after each durable group and must not block. `policy` may refuse a batch as a whole.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_commit: Callable[[], None] | None = None,
+        policy: Policy | None = None,
+        clock: Clock = now_us,
+    ) -> None:
+        self.committer = Committer(store.journal, clock=clock, on_commit=on_commit)
+        self._policy = policy
+        self._clock = clock
+        self._bodies: SimpleQueue[_Body | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._decode, name="decode", daemon=True)
+        self._closing = False
+        self.waiting_bodies = 0
+        """Accepted, not decoded yet."""
+        self.waiting_bytes = 0
+
+    def start(self) -> None:
+        """Begin to decode and to commit."""
+        self.committer.start()
+        self._thread.start()
+
+    def accept(
+        self,
+        tenant: str,
+        body: bytes,
+        content_type: str | None,
+        content_encoding: str | None,
+        *,
+        principal: str = "",
+    ) -> "Future[Receipt]":
+        """Take the body of a request as it came; the future gives a receipt once its records are durable.
+
+        A receipt may say that nothing was accepted: then `rejected` tells why, record by record. The future raises:
+        Refusal (the body as a whole; IntakeFull when too much waits), and what `Committer.submit` raises.
+        """
+        future: Future[Receipt] = Future()
+        item = _Body(tenant, principal, body, content_type, content_encoding, self._clock(), future)
+        with self._lock:
+            refusal = self._refusal()
+            if refusal is None:
+                self._count(item, 1)
+                self._bodies.put(item)
+        if refusal is not None:
+            self.committer.count_refused(refusal)
+            resolve(future, refusal)
+        return future
+
+    def close(self, drain_s: float = 5.0) -> None:
+        """Take nothing new, finish what was accepted for at most about `drain_s`, and answer everything."""
+        with self._lock:
+            self._closing = True
+            self._bodies.put(None)
+        if self._thread.is_alive():
+            self._thread.join(drain_s)
+        self.committer.close(drain_s)
+        while not self._bodies.empty():
+            if (item := self._bodies.get()) is not None:
+                resolve(item.future, IntakePaused("the server is stopping; nothing was written", RETRY_S))
+
+    def _refusal(self) -> FlowtrailError | None:
+        if self._closing:
+            return IntakePaused("the server is stopping; nothing was written", RETRY_S)
+        if self.waiting_bytes >= MAX_WAITING_BYTES or self.waiting_bodies >= MAX_WAITING_BODIES:
+            return IntakeFull(f"{self.waiting_bodies} requests", RETRY_S)
+        return self.committer.refusal()
+
+    def _decode(self) -> None:
+        while (item := self._bodies.get()) is not None:
+            try:
+                decoded = decode_body(item.body, item.content_type, item.content_encoding, item.received_at)
+                reach("decoded")
+                if self._policy is not None:
+                    self._policy(item.tenant, item.principal, decoded)
+            except Refusal as refusal:
+                self.committer.count_refused(refusal)
+                resolve(item.future, refusal)
+            except Exception as error:
+                log.exception("a body cannot be decoded")
+                resolve(item.future, error)
+            else:
+                self.committer.submit(item.tenant, decoded, item.future)
+            with self._lock:
+                self._count(item, -1)
+
+    def _count(self, item: _Body, sign: int) -> None:
+        self.waiting_bodies += sign
+        self.waiting_bytes += sign * len(item.body)
