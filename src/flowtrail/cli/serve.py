@@ -4,19 +4,25 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flowtrail.cli import settings
-
 
 def command(
     *,
     store: Annotated[
-        str, Parameter(help="sqlite:DIRECTORY, mongodb://…/DATABASE or memory:")
-    ] = settings.DEFAULT_STORE,
-    host: Annotated[str, Parameter(help="Beyond loopback only with FLOWTRAIL_API_KEY.")] = "127.0.0.1",
-    port: Annotated[int, Parameter(help="0 takes any free port.")] = 8765,
-    intake_workers: Annotated[int, Parameter(help="Processes that accept records.")] = 1,
+        str | None,
+        Parameter(help="sqlite:DIRECTORY, mongodb://…/DATABASE or memory:; default sqlite:./flowtrail-data"),
+    ] = None,
+    host: Annotated[
+        str | None, Parameter(help="Beyond loopback only with FLOWTRAIL_API_KEY; default 127.0.0.1")
+    ] = None,
+    port: Annotated[int | None, Parameter(help="0 takes any free port; default 8765")] = None,
+    intake_workers: Annotated[
+        int | None, Parameter(help="Processes beside the first that answer requests too; default 0")
+    ] = None,
 ) -> int:
-    """Accept records and answer questions until stopped; a second Ctrl-C hurries."""
+    """Accept records and answer questions until stopped; a second Ctrl-C hurries.
+
+    What is not given is taken from the environment (FLOWTRAIL_STORE, FLOWTRAIL_HOST, …): docs/server.md lists all.
+    """
     from flowtrail.server.run import serve
 
     return serve(store=store, host=host, port=port, intake_workers=intake_workers)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from flowtrail.model.limits import MAX_BODY_BYTES
 from flowtrail.server.problems import Problem
@@ -50,30 +51,37 @@ async def read_body(request: Request, memory: BodyMemory) -> bytes:
             return await _read_on(request, memory, message)
     except TimeoutError:
         raise Problem(
-            408, "slow_body", f"the body did not arrive within {PATIENCE_S:g} s", headers={"Connection": "close"}
+            408,
+            "slow_body",
+            f"the body did not arrive within {PATIENCE_S:g} s",
+            headers={"Connection": "close"},
         ) from None
 
 
-async def _read_on(request: Request, memory: BodyMemory, message: "dict[str, object]") -> bytes:
+async def _read_on(request: Request, memory: BodyMemory, message: Message) -> bytes:
     chunks: list[bytes] = []
     size = 0
     try:
         while True:
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunk = message.get("body", b"")
-            assert isinstance(chunk, bytes)
+            chunk = _chunk(message)
             if size + len(chunk) > MAX_BODY_BYTES:
-                raise _too_long(None)
+                raise _too_long(None)  # noqa: TRY301 -- what is held has to be given back here
             memory.take(len(chunk))
             size += len(chunk)
             chunks.append(chunk)
             if not message.get("more_body"):
                 return b"".join(chunks)
-            message = dict(await request.receive())
+            message = await request.receive()
     except BaseException:
         memory.give_back(size)
         raise
+
+
+def _chunk(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    chunk: bytes = message.get("body", b"")
+    return chunk
 
 
 def _too_long(declared: str | None) -> Problem:

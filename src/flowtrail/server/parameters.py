@@ -1,5 +1,6 @@
 """The parameters of every route, in one table: what is accepted, what is refused, and what /openapi.json says."""
 
+import re
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -9,6 +10,7 @@ from flowtrail.model.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUERY_C
 from flowtrail.server.problems import Problem
 
 _MOST_FIELDS: Final = 64
+BROKEN_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class Parameter(NamedTuple):
@@ -33,7 +35,9 @@ PAGE_SIZE = Parameter(
 )
 PAGE_TOKEN = Parameter("page_token", "`next_page_token` of the page before.", _TEXT)
 SORT = Parameter(
-    "sort", "Newest first by this.", {"type": "string", "enum": ["opened", "updated", "ended"], "default": "opened"}
+    "sort",
+    "Newest first by this.",
+    {"type": "string", "enum": ["opened", "updated", "ended"], "default": "opened"},
 )
 COUNT = Parameter(
     "count",
@@ -55,33 +59,41 @@ STATISTICS: Final = (
     Parameter("group_by", "What groups are made by, separated by commas.", _TEXT),
     Q,
 )
+FLOW: Final = (FROM, TO)
+PAGE: Final = (Q,)
+LIVE: Final = (Q,)
 NOTHING: Final[tuple[Parameter, ...]] = ()
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def read_parameters(request: Request, allowed: tuple[Parameter, ...]) -> dict[str, str]:
     """The parameters of a request. Raises: Problem (400: unknown, repeated, missing, not UTF-8)."""
-    raw: bytes = request.scope["query_string"]
-    if not raw:
-        pairs = []
-    else:
-        try:
-            pairs = parse_qsl(
-                raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
-            )
-        except ValueError:
-            raise Problem(
-                400, "malformed_query_string", "the query string is not UTF-8, or has too many parameters"
-            ) from None
+    pairs = _pairs(request.scope["query_string"])
     names = {parameter.name for parameter in allowed}
     values: dict[str, str] = {}
     for name, value in pairs:
         if name not in names:
             listed = ", ".join(parameter.name for parameter in allowed) or "no parameters"
             raise Problem(
-                400, "unknown_parameter", "there is no such parameter", field=name[:100], received=value, allowed=listed
+                400,
+                "unknown_parameter",
+                "there is no such parameter",
+                field=name[:100],
+                received=value,
+                allowed=listed,
             )
         if name in values:
-            raise Problem(400, "repeated_parameter", "the parameter stands more than once", field=name, received=value)
+            raise Problem(
+                400, "repeated_parameter", "the parameter stands more than once", field=name, received=value
+            )
         values[name] = value
     for parameter in allowed:
         if parameter.required and not values.get(parameter.name):
@@ -101,3 +113,23 @@ def described(allowed: tuple[Parameter, ...]) -> list[dict[str, Any]]:
         }
         for parameter in allowed
     ]
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    if not raw:
+        return []
+    pairs = None
+    if is_utf8(raw) and not BROKEN_PERCENT.search(raw):
+        try:
+            pairs = parse_qsl(
+                raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+            )
+        except ValueError:
+            pairs = None
+    if pairs is None:
+        raise Problem(
+            400,
+            "malformed_query_string",
+            "the query string is not percent-encoded UTF-8, or has too many parameters",
+        )
+    return pairs

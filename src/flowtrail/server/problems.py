@@ -19,6 +19,8 @@ from flowtrail.model.errors import Damaged, Refusal, StoreError, StoreFull
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+CODE: Final = "flowtrail.code"
+"""Key in a request's scope: the code it was refused with."""
 
 _RETRY_STATUSES: Final = frozenset({429, 503, 507})
 _RETRY_S: Final = 1.0
@@ -77,10 +79,18 @@ def problem_of(error: BaseException) -> Problem:
 def _of_framework(error: HTTPException) -> Problem:
     headers = error.headers or {}
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return Problem(404, "no_such_route", "there is no such route; /openapi.json lists all", headers=headers)
+        return Problem(
+            404, "no_such_route", "there is no such route; /openapi.json lists all", headers=headers
+        )
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = headers.get("Allow")
-        return Problem(405, "method_not_allowed", "not this method", allowed=allowed, headers=headers)
+        allowed = ", ".join(sorted(headers.get("Allow", "").split(", ")))
+        return Problem(
+            405,
+            "method_not_allowed",
+            "not this method",
+            allowed=allowed,
+            headers={**headers, "Allow": allowed},
+        )
     return Problem(error.status_code, "refused", str(error.detail), headers=headers)
 
 
@@ -110,5 +120,5 @@ def answer(error: BaseException) -> Response:
 async def handle(request: Request, error: Exception) -> Response:
     """Starlette's exception handler."""
     response = answer(error)
-    request.scope["flowtrail.code"] = problem_of(error).code
+    request.scope[CODE] = problem_of(error).code
     return response

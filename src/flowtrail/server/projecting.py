@@ -1,7 +1,7 @@
-"""The projector as a process of its own: `python -m flowtrail.server.projecting STORE_URL`.
+"""The projector as a process of its own: `python -m flowtrail.server.projecting [STORE_URL]`.
 
-Standard input is a pipe that the server holds open: a byte says that pages were committed, its end that the server
-is gone. SIGTERM asks to finish what the journal holds, SIGINT to leave after the batch under way.
+Without a URL it takes FLOWTRAIL_STORE: a command line can be read by other users. Standard input is a pipe that the
+server holds open: a byte says that pages were committed, its end that the server is gone. SIGTERM asks to finish what the journal holds, SIGINT to leave after the batch under way.
 """
 
 import logging
@@ -14,6 +14,7 @@ from typing import Final
 
 from flowtrail.intake.projector import Projector
 from flowtrail.model.errors import StoreError
+from flowtrail.server.settings import inherited_store
 from flowtrail.storage import open_store
 from flowtrail.storage.interface import Position, Store
 
@@ -89,7 +90,7 @@ def main(arguments: list[str]) -> int:
     """Run until the server is gone or asks to stop. Gives 0, or 1 when the store cannot be opened."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s projector: %(message)s")
     try:
-        store = open_store(arguments[0], create=False)
+        store = open_store(arguments[0] if arguments else inherited_store(), create=False)
     except StoreError as error:
         log.error("%s", error)  # noqa: TRY400 -- said to people, who have no use for the stack
         return 1

@@ -13,6 +13,7 @@ from flowtrail.model.errors import Refusal
 from flowtrail.storage import DEFAULT_STORE
 
 DEFAULT_PORT: Final = 8765
+STORE_VARIABLE: Final = "FLOWTRAIL_STORE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ LOG_LEVELS: Final = ("critical", "error", "warning", "info", "debug")
 SETTINGS: Final = (
     Setting(
         "store",
-        "FLOWTRAIL_STORE",
+        STORE_VARIABLE,
         "Where journal and views live.",
         _text,
         "`sqlite:DIRECTORY`, `mongodb://…/DATABASE`, `memory:`",
@@ -189,10 +190,23 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     return settings
 
 
+def child_environment(store_url: str) -> dict[str, str]:
+    """The environment of a process of ours: other users can read command lines, and a store's URL may hold a
+    password."""
+    return {**os.environ, STORE_VARIABLE: store_url}
+
+
+def inherited_store() -> str:
+    """The store that whoever started this process works on."""
+    return os.environ[STORE_VARIABLE]
+
+
 def check_reach(settings: Settings) -> None:
     """Refuse to be reachable from elsewhere without a key. Raises: Refusal."""
     key = settings.api_key
-    if key is not None and (len(key) < _SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key):
+    if key is not None and (
+        len(key) < _SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key
+    ):
         raise Refusal(
             "invalid_setting",
             "the key must be printable ASCII without spaces, at least 8 characters",

@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from flowtrail.model.clock import monotonic_s
 from flowtrail.server.projecting import Projecting
+from flowtrail.server.settings import child_environment
 from flowtrail.storage.interface import Store
 
 log = logging.getLogger(__name__)
@@ -72,17 +74,23 @@ class ProjectorThread:
         self._thread.join(TERMINATION_S)
 
 
-class ProjectorProcess:
-    """For stores that other processes can open."""
+def _nothing(_up: bool) -> None:
+    pass
 
-    def __init__(self, store_url: str) -> None:
-        self._command = [sys.executable, "-m", "flowtrail.server.projecting", store_url]
-        self._read_end, self._write_end = os.pipe()
-        os.set_blocking(self._write_end, False)
+
+class ChildProcess:
+    """A process that is started again when it dies, later and later while it keeps dying."""
+
+    name = "child"
+
+    def __init__(self) -> None:
         self._stopping = threading.Event()
+        self._spawning = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name=f"{self.name}-watch", daemon=True)
         self.restarts = 0
+        self.on_change: Callable[[bool], None] = _nothing
+        """Told whether it runs, when that changes."""
 
     @property
     def up(self) -> bool:
@@ -95,40 +103,41 @@ class ProjectorProcess:
         process = self._process
         return process.pid if process is not None and self.up else None
 
-    @property
-    def wake_descriptor(self) -> int:
-        """The pipe's writing end, for other processes that commit pages too."""
-        return self._write_end
-
     def start(self) -> None:
         self._spawn()
         self._watcher.start()
 
-    def wake(self) -> None:
-        # A full pipe means that it will wake up anyway.
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._write_end, b".")
-
-    def stop(self, drain_s: float) -> None:
+    def terminate(self) -> None:
+        """Ask it to finish and end; it is not started again."""
         self._stopping.set()
-        process = self._process
+        with self._spawning:
+            process = self._process
         if process is not None:
-            if drain_s > 0:
-                process.terminate()
-                _ended(process, drain_s)
-            process.send_signal(signal.SIGINT)
+            process.terminate()
+
+    def end(self, drain_s: float, hurry: signal.Signals) -> None:
+        """Let it finish for at most so long, then tell it to hurry, then kill it."""
+        if drain_s > 0:
+            self.terminate()
+        self._stopping.set()
+        with self._spawning:
+            process = self._process
+        if process is not None and not (drain_s > 0 and _ended(process, drain_s)):
+            process.send_signal(hurry)
             if not _ended(process, TERMINATION_S):
-                log.warning("the projector does not stop; it is killed, which harms nothing")
+                log.warning("the %s does not stop; it is killed, which harms nothing", self.name)
                 process.kill()
                 process.wait()
         if self._watcher.is_alive():
             self._watcher.join(TERMINATION_S)
-        os.close(self._write_end)
-        os.close(self._read_end)
+
+    def _begin(self) -> "subprocess.Popen[bytes]":
+        raise NotImplementedError
 
     def _spawn(self) -> None:
-        # A session of its own: Ctrl-C in the terminal is for the server, which then tells the projector.
-        self._process = subprocess.Popen(self._command, stdin=self._read_end, start_new_session=True)
+        with self._spawning:
+            if not self._stopping.is_set():
+                self._process = self._begin()
 
     def _watch(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -139,14 +148,59 @@ class ProjectorProcess:
             if self._stopping.is_set():
                 return
             pause_s = FIRST_PAUSE_S if monotonic_s() - began > STEADY_S else min(pause_s * 2, LONGEST_PAUSE_S)
-            log.error("the projector ended with %s; it starts again in %.1f s", code, pause_s)
+            log.error("the %s ended with %s; it starts again in %.1f s", self.name, code, pause_s)
+            self.on_change(False)
             if self._stopping.wait(pause_s):
                 return
             self.restarts += 1
             try:
                 self._spawn()
+                self.on_change(True)
             except OSError:
-                log.exception("the projector cannot be started")
+                log.exception("the %s cannot be started", self.name)
+
+
+class ProjectorProcess(ChildProcess):
+    """For stores that other processes can open."""
+
+    name = "projector"
+
+    def __init__(self, store_url: str) -> None:
+        super().__init__()
+        self._environment = child_environment(store_url)
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+        self._closed = False
+
+    @property
+    def wake_descriptor(self) -> int:
+        """The pipe's writing end, for other processes that commit pages too."""
+        return self._write_end
+
+    def wake(self) -> None:
+        wake_through(self._write_end)
+
+    def stop(self, drain_s: float) -> None:
+        self.end(drain_s, signal.SIGINT)
+        if not self._closed:
+            self._closed = True
+            os.close(self._write_end)
+            os.close(self._read_end)
+
+    def _begin(self) -> "subprocess.Popen[bytes]":
+        # A session of its own: Ctrl-C in the terminal is for the server, which then tells the projector.
+        return subprocess.Popen(
+            [sys.executable, "-m", "flowtrail.server.projecting"],
+            env=self._environment,
+            stdin=self._read_end,
+            start_new_session=True,
+        )
+
+
+def wake_through(descriptor: int) -> None:
+    """Write a byte to a projector's pipe. A full one means that it will wake up anyway."""
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):
+        os.write(descriptor, b".")
 
 
 def _ended(process: "subprocess.Popen[bytes]", patience_s: float) -> bool:

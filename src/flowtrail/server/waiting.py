@@ -56,7 +56,7 @@ class Waiting:
         rebuilding = await self.rebuilding()
         token = request.headers.get(HEADER)
         if token is not None:
-            named = parse_token(token)
+            named = parse_token(token, HEADER)
             if rebuilding:
                 raise Problem(
                     503,

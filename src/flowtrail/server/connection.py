@@ -1,0 +1,119 @@
+"""One connection of a client: uvicorn's, with an end to its patience and answers that are problems too.
+
+uvicorn parses heads of any size and waits for them without end; what it cannot parse it answers in plain text.
+"""
+
+import asyncio
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from flowtrail.server.problems import Problem, answer
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Request line and headers together; browsers with all their cookies send less than 16 KiB."""
+FRAMING_PER_BYTE: Final = 8
+"""A body that comes byte by byte in chunks of its own needs six bytes around each."""
+HEAD_PATIENCE_S: Final = 20.0
+"""For a whole head, and for the first byte of a connection."""
+
+REFUSED: Final = "flowtrail.refused"
+"""Key in a request's scope: the problem that was found before routing."""
+ABORT: Final = "flowtrail.abort"
+"""Key in a request's scope: drops the connection with whatever was not sent yet."""
+
+
+class Connection(HttpToolsProtocol):
+    """HTTP/1.1 for one client."""
+
+    _head_open = False
+    _fresh = False
+    _received_bytes = 0
+    _body_bytes = 0
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._be_patient()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lose_no_patience()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._fresh:
+            # A request began or ended in it: how much of `data` belongs to which is not known.
+            self._fresh = False
+        else:
+            self._received_bytes += len(data)
+        if self._received_bytes - FRAMING_PER_BYTE * self._body_bytes > MAX_HEAD_BYTES + self._body_bytes:
+            self._refuse(_head_too_large())
+        elif self._head_open and self._patience is None:
+            self._be_patient()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_open = self._fresh = True
+        self._received_bytes = self._body_bytes = 0
+        cast("dict[str, Any]", self.scope)[ABORT] = self.transport.abort
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # After the head come trailers: what they say would change a request that was already let in.
+        if self._head_open:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head_open = False
+        self._lose_no_patience()
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
+            cast("dict[str, Any]", self.scope)[REFUSED] = _head_too_large()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._fresh = True
+        self._received_bytes = self._body_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Problem(400, "malformed_request", "this is not an HTTP/1.1 request"))
+
+    def _be_patient(self) -> None:
+        self._patience = self.loop.call_later(HEAD_PATIENCE_S, self._give_up)
+
+    def _lose_no_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        self._patience = None
+        if self._head_open:
+            message = f"the request's head did not arrive within {HEAD_PATIENCE_S:g} s"
+            self._refuse(Problem(408, "slow_head", message))
+        else:
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        response = answer(problem)
+        lines = [STATUS_LINE[response.status_code]]
+        for name, value in [*self.server_state.default_headers, *response.raw_headers]:
+            lines += [name, b": ", value, b"\r\n"]
+        self.transport.write(b"".join([*lines, b"connection: close\r\n\r\n", bytes(response.body)]))
+        self.transport.close()
+
+
+def _head_too_large() -> Problem:
+    return Problem(
+        431,
+        "head_too_large",
+        "request line and headers are too long",
+        allowed=f"at most {MAX_HEAD_BYTES} bytes together",
+        headers={"Connection": "close"},
+    )
