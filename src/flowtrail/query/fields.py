@@ -52,8 +52,8 @@ def bare_word(value: Value) -> Condition:
 
 
 def key_value(name: str, value: Value) -> Condition:
-    """A key's value, or how it begins."""
-    prefix = _prefix(value)
+    """A key's value, or how it begins; a star alone is any value."""
+    prefix = "" if value.mask == "*" else _prefix(value)
     return HasTerm(term.key_term(name, value.text)) if prefix is None else KeyStarts(name, prefix)
 
 
