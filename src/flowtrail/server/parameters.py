@@ -58,6 +58,11 @@ STATISTICS: Final = (
     Parameter("step", "The width of a bucket, such as `1h`.", _TEXT),
     Parameter("group_by", "What groups are made by, separated by commas.", _TEXT),
     Q,
+    Parameter(
+        "source",
+        "`scan` computes from rows: exact percentiles, minimum and maximum; `cells` refuses what only rows can answer.",
+        {"type": "string", "enum": ["cells", "scan"]},
+    ),
 )
 FLOW: Final = (FROM, TO)
 PAGE: Final = (Q,)

@@ -118,6 +118,7 @@ def _statistics(ask: Ask) -> Any:
         group_by=given.get("group_by"),
         q=given.get("q"),
         now=ask.now,
+        source=given.get("source"),
     )
 
 
