@@ -1,0 +1,1 @@
+"""The way in: bodies to canonical records, records to durable pages, pages to views."""

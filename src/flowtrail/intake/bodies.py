@@ -1,0 +1,232 @@
+"""A request's body as the texts of its records: media type, compression, bounds, and where one record ends.
+
+Decompression streams, so that a bomb costs no more than the limit it breaks.
+"""
+
+import re
+import zlib
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import zstandard
+
+from flowtrail.model.errors import Refusal
+from flowtrail.model.limits import MAX_BODY_BYTES, MAX_BODY_RECORDS, MAX_COMPRESSION_RATIO
+
+LINES: Final = frozenset({"application/x-ndjson", "application/jsonl"})
+JSON: Final = "application/json"
+ALLOWED_TYPES: Final = "application/x-ndjson, application/jsonl or application/json, in UTF-8"
+ALLOWED_CODINGS: Final = "identity, gzip or zstd"
+
+_PIECE: Final = 64 * 1024
+"""Compressed bytes given to gzip at once; what it has not used is copied, so this stays small."""
+_MOST_MEMBERS: Final = 4_096
+"""Members of one gzip stream: block-wise writers make one per 64 KiB, and starting one costs microseconds."""
+_ZSTD_PIECE: Final = 512
+"""Compressed bytes given to zstd at once, which then makes at most 16 MiB of them: it has no bound of its own."""
+_ZSTD_WINDOW: Final = 32 * 1024 * 1024
+"""Memory one frame may ask for; no body is longer."""
+_MARK: Final = b"\xef\xbb\xbf"
+_SPACE: Final = b" \t\r\n"
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def is_lines(content_type: str | None) -> bool:
+    """Whether the records are lines; else they are one JSON value. Raises: Refusal (415)."""
+    media_type, _, rest = (content_type or "").partition(";")
+    media_type = media_type.strip().lower()
+    charset = re.search(r"charset\s*=\s*\"?([\w.:-]*)", rest, re.IGNORECASE)
+    known = media_type in LINES or media_type == JSON
+    if not known or (charset and charset[1].lower() not in {"utf-8", "utf8", "us-ascii"}):
+        raise Refusal(
+            "unsupported_media_type",
+            "Content-Type must name the form of the records" if not known else "records are UTF-8",
+            "Content-Type",
+            content_type,
+            ALLOWED_TYPES,
+            415,
+        )
+    return media_type in LINES
+
+
+def decompress(body: bytes, content_encoding: str | None) -> bytes:
+    """The body without its coding.
+
+    Raises: Refusal (`unsupported_encoding` 415; `body_too_large`, `compression_ratio` 413; `broken_compression`).
+    """
+    coding = (content_encoding or "identity").strip().lower()
+    if coding in {"identity", ""}:
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large(len(body))
+        return body
+    read = {"gzip": _gunzip, "x-gzip": _gunzip, "zstd": _unzstd}.get(coding)
+    if read is None:
+        raise Refusal(
+            "unsupported_encoding",
+            "Content-Encoding names a coding that is not read here",
+            "Content-Encoding",
+            content_encoding,
+            ALLOWED_CODINGS,
+            415,
+        )
+    if not body:
+        raise _empty()
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_large(len(body))
+    grown = _Grown(len(body))
+    read(body, grown.add)
+    return b"".join(grown.parts)
+
+
+class _Grown:
+    """What came out of a compressed body so far, within the limits."""
+
+    def __init__(self, compressed: int) -> None:
+        self.parts: list[bytes] = []
+        self._size = 0
+        self._by_ratio = compressed * MAX_COMPRESSION_RATIO
+
+    def add(self, part: bytes) -> None:
+        self.parts.append(part)
+        self._size += len(part)
+        if self._size > MAX_BODY_BYTES:
+            raise _too_large(None)
+        if self._size > self._by_ratio:
+            raise Refusal(
+                "compression_ratio",
+                "the body grows too much when it is decompressed",
+                "body",
+                f"more than {MAX_COMPRESSION_RATIO} times its compressed size",
+                f"at most {MAX_COMPRESSION_RATIO} times its compressed size",
+                413,
+            )
+
+
+def _gunzip(body: bytes, add: Callable[[bytes], None]) -> None:
+    view, position, members = memoryview(body), 0, 0
+    while position < len(view):
+        members += 1
+        if members > _MOST_MEMBERS:
+            raise _broken("gzip", "there are too many members")
+        member = zlib.decompressobj(wbits=31)
+        while not member.eof:
+            piece = view[position : position + _PIECE]
+            if not piece:
+                raise _broken("gzip", "the stream is cut off")
+            try:
+                part = member.decompress(piece, _PIECE * 16)
+            except zlib.error as error:
+                raise _broken("gzip", str(error)) from None
+            position += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
+            add(part)
+
+
+def _unzstd(body: bytes, add: Callable[[bytes], None]) -> None:
+    reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    try:
+        size = zstandard.frame_content_size(body)
+        if 0 < size <= min(MAX_BODY_BYTES, len(body) * MAX_COMPRESSION_RATIO):
+            # One frame that says its size, as nearly every client sends it; more than it are read piece by piece.
+            frame = reader.decompressobj()
+            part = frame.decompress(body)
+            if frame.eof and not frame.unused_data:
+                add(part)
+                return
+        position = 0
+        while position < len(body):
+            frame = reader.decompressobj()
+            while not frame.eof:
+                piece = body[position : position + _ZSTD_PIECE]
+                if not piece:
+                    raise _broken("zstd", "the stream is cut off")
+                add(frame.decompress(piece))
+                position += len(piece) - len(frame.unused_data)
+    except zstandard.ZstdError as error:
+        raise _broken("zstd", str(error)) from None
+
+
+def split(body: bytes, *, lines: bool) -> list[bytes]:
+    """The text of each record, blank lines left out; their grammar is not checked here.
+
+    Raises: Refusal (`empty_body`, `not_utf8`, `invalid_json`, `too_many_records`).
+    """
+    if body.startswith(_MARK):
+        body = body[len(_MARK) :]
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]:
+        raise Refusal("not_utf8", "the body looks like UTF-16 or UTF-32", "body", body[:8].hex(" "), "UTF-8")
+    texts = _split_lines(body) if lines else _split_value(body)
+    if len(texts) > MAX_BODY_RECORDS:
+        raise Refusal(
+            "too_many_records",
+            "there are too many records in one request",
+            "body",
+            None,
+            f"at most {MAX_BODY_RECORDS} records",
+            413,
+        )
+    if not texts:
+        raise _empty()
+    return texts
+
+
+def _split_lines(body: bytes) -> list[bytes]:
+    # A bound on the split, since a body of line ends would make a list of eight times its size.
+    lines = body.split(b"\n", 2 * MAX_BODY_RECORDS)
+    return [line for line in lines if line and not line.isspace()]
+
+
+def _split_value(body: bytes) -> list[bytes]:
+    body = body.strip(_SPACE)
+    if not body.startswith(b"["):
+        return [body] if body else []
+    try:
+        return [bytes(raw) for raw in _raw_list.decode(body)]
+    except (msgspec.MsgspecError, RecursionError):
+        return _split_broken(body)
+
+
+def _split_broken(body: bytes) -> list[bytes]:
+    """The elements of an array that holds something that is no JSON, by its brackets, so that it spoils no other."""
+    depth, start, texts = 0, 1, []
+    for token in _TOKEN.finditer(body):
+        mark = token[0]
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+        if depth < 0 or len(texts) > MAX_BODY_RECORDS:
+            break
+        if (mark == b"," and depth == 1) or (mark == b"]" and depth == 0):
+            texts.append(body[start : token.start()].strip(_SPACE))
+            start = token.end()
+        if depth == 0:
+            break
+    if depth != 0 or start != len(body) or body[-1:] != b"]" or (b"" in texts and len(texts) > 1):
+        raise Refusal(
+            "invalid_json", "the body is not a JSON array of records", "body", body[:40].decode("utf-8", "replace"),
+            "an array of objects, or one object",
+        )  # fmt: skip
+    return texts if texts != [b""] else []
+
+
+def _too_large(size: int | None) -> Refusal:
+    return Refusal(
+        "body_too_large",
+        "the body is too long; send the records in several requests",
+        "body",
+        None if size is None else f"{size} bytes",
+        f"at most {MAX_BODY_BYTES} bytes, before and after decompression",
+        413,
+    )
+
+
+def _broken(coding: str, reason: str) -> Refusal:
+    return Refusal(
+        "broken_compression", f"the body is not sound {coding}: {reason}", "body", None, f"complete {coding}"
+    )
+
+
+def _empty() -> Refusal:
+    return Refusal("empty_body", "the body holds no record", "body", None, "at least one record")
