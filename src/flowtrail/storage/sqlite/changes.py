@@ -1,6 +1,7 @@
 """Changes of transactions as rows: new ones in bulk, open ones by row number, pieces appended and now and then merged.
 
-A locator is (row, list of pieces, pages of batches without a piece), so that an update reads nothing first.
+A locator is (row, list of pieces, pages of batches without a piece, place of the facts), so that an update reads
+nothing first.
 """
 
 import sqlite3
@@ -11,20 +12,20 @@ from flowtrail.model.limits import MAX_PIECE_BYTES
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import merge_pieces
 from flowtrail.storage.interface import Change
+from flowtrail.storage.sqlite.bundles import BundleReader, BundleWriter
 from flowtrail.storage.sqlite.names import Cohort, Names
 from flowtrail.storage.sqlite.rows import (
     UNMERGED,
-    Bodies,
     created_of,
+    is_full,
     marks_of,
     pack_pages,
-    piece_count,
     piece_entries,
     piece_entry,
     unpack_pages,
 )
 
-Locator = tuple[int, bytes, bytes | None]
+Locator = tuple[int, bytes, bytes | None, int]
 
 MERGE_PIECES: Final = 16
 """So many of one level become one of the next: ten thousand executions that come one by one are rewritten three
@@ -34,74 +35,86 @@ _INSERT: Final = (
     "INSERT INTO tx (row, tenant, id, opened, updated, ended, cohort, revision, born, deadline, created, block, marks,"
     " version, object, facts, pieces, pages) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
+_EXTEND: Final = "UPDATE tx SET revision = ?, updated = ?, block = ?, pieces = ? WHERE row = ?"
+
+
+class _Rows:
+    """What one batch writes, gathered by statement."""
+
+    __slots__ = ("gone", "inserts", "extensions", "new", "totals", "updates")
+
+    def __init__(self) -> None:
+        self.inserts: list[tuple[Any, ...]] = []
+        self.extensions: list[tuple[Any, ...]] = []
+        self.updates: dict[str, list[list[Any]]] = {}
+        self.gone: list[tuple[int, str, int, bytes]] = []
+        self.new: list[tuple[int, str, int, bytes]] = []
+        self.totals: dict[int, int] = {}
 
 
 class ChangeWriter:
     """Writes the changes of batches. Forget it after a write that may have failed."""
 
-    def __init__(self, connection: sqlite3.Connection, names: Names, bodies: Bodies) -> None:
+    def __init__(self, connection: sqlite3.Connection, names: Names) -> None:
         self._connection = connection
         self._names = names
-        self._bodies = bodies
-        self._next_row = _next(connection, "tx")
-        self._next_piece = _next(connection, "piece")
+        self._bundles = BundleWriter(connection)
+        self._written = BundleReader(connection)
+        last = connection.execute("SELECT max(row) FROM tx").fetchone()[0]
+        self._next_row = (last or 0) + 1
         self._packed_pages: dict[int, bytes] = {}
         self._tenants: dict[str, int] = {}
-        self._cohorts: dict[tuple[str, tuple[str, str, str, bool]], int] = {}
+        self._cohorts: dict[tuple[str, str, str, str, bool], int] = {}
 
     def write(self, changes: Sequence[Change], revision: int) -> list[Locator]:
         """Write changes inside the caller's transaction; a locator for each."""
         self._packed_pages.clear()
-        totals: dict[int, int] = {}
-        locators: list[Locator] = []
-        inserts: list[tuple[Any, ...]] = []
-        updates: dict[str, list[list[Any]]] = {}
-        pieces: list[tuple[int, bytes, bytes]] = []
-        for change in changes:
-            before, after = change.before, change.after
-            cohort = self._cohort(change.tenant, after)
-            totals[cohort] = totals.get(cohort, 0) + 1
-            if before is None:
-                locator = self._new(change, cohort, revision, inserts, pieces)
-            else:
-                held = self._cohort(change.tenant, before)
-                totals[held] = totals.get(held, 0) - 1
-                locator = self._extended(change, pieces)
-                statement, values = _update(change, before, held, cohort, revision, locator, self._bodies)
-                updates.setdefault(statement, []).append(values)
-            locators.append(locator)
-        self._insert_pieces(pieces)
-        self._connection.executemany(_INSERT, inserts)
-        for statement, rows in updates.items():
-            self._connection.executemany(statement, rows)
-        self._connection.executemany(
+        rows = _Rows()
+        locators = [
+            self._new(change, revision, rows)
+            if change.before is None
+            else self._moved(change, revision, rows)
+            for change in changes
+        ]
+        self._bundles.settle()
+        self._written.forget()
+        connection = self._connection
+        connection.executemany(_INSERT, rows.inserts)
+        connection.executemany(_EXTEND, rows.extensions)
+        for statement, values in rows.updates.items():
+            connection.executemany(statement, values)
+        connection.executemany(
             "UPDATE cohort SET total = total + ? WHERE number = ?",
-            [(amount, number) for number, amount in totals.items() if amount],
+            [(amount, number) for number, amount in rows.totals.items() if amount],
         )
-        self._write_terms(changes)
+        connection.executemany(
+            "DELETE FROM term WHERE tenant = ? AND term = ? AND opened = ? AND id = ?", rows.gone
+        )
+        rows.new.sort()
+        connection.executemany(
+            "INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES (?, ?, ?, ?)", rows.new
+        )
         return locators
 
-    def _new(
-        self,
-        change: Change,
-        cohort: int,
-        revision: int,
-        inserts: list[tuple[Any, ...]],
-        pieces: list[tuple[int, bytes, bytes]],
-    ) -> Locator:
-        header, row = change.after, self._next_row
+    def _new(self, change: Change, revision: int, rows: _Rows) -> Locator:
+        header, row, key = change.after, self._next_row, change.id
         self._next_row = row + 1
+        cohort = self._cohort(change.tenant, header)
+        tenant = self._tenants[change.tenant]
+        rows.totals[cohort] = rows.totals.get(cohort, 0) + 1
+        packed = self._pages(change.pages)
+        facts = self._bundles.add(b"", change.facts or b"")
         entries, pages = b"", None
         if change.piece is None:
-            pages = self._pages(change.pages)
+            pages = packed
         else:
-            entries = self._piece(change.piece, self._pages(change.pages), pieces)
+            entries = piece_entry(self._bundles.add(packed, change.piece), 0)
         opened = header.opened_at
-        inserts.append(
+        rows.inserts.append(
             (
                 row,
-                self._tenants[change.tenant],
-                change.id,
+                tenant,
+                key,
                 opened,
                 header.updated_at,
                 header.ended_at,
@@ -114,86 +127,82 @@ class ChangeWriter:
                 marks_of(header),
                 header.version,
                 header.object_id,
-                self._bodies.pack(change.facts or b""),
+                facts,
                 entries,
                 pages,
             )
         )
-        return (row, entries, pages)
+        rows.new.extend([(tenant, term, opened, key) for term in change.terms_new])
+        return (row, entries, pages, facts)
 
-    def _extended(self, change: Change, pieces: list[tuple[int, bytes, bytes]]) -> Locator:
-        row, entries, pages = change.locator
-        if change.piece is None:
-            if change.pages:
-                pages = pack_pages([*unpack_pages(pages), *change.pages])
-            return (row, entries, pages)
-        entries += self._piece(change.piece, self._pages(change.pages), pieces)
-        if piece_count(entries) >= MERGE_PIECES:
-            entries = self._merged(entries, pieces)
-        return (row, entries, pages)
+    def _moved(self, change: Change, revision: int, rows: _Rows) -> Locator:
+        before, after = change.before, change.after
+        assert before is not None
+        row, entries, pages, facts = change.locator
+        if change.piece is not None:
+            entries += piece_entry(self._bundles.add(self._pages(change.pages), change.piece), 0)
+            if is_full(entries, MERGE_PIECES):
+                entries = self._merged(entries)
+        elif change.pages:
+            pages = pack_pages([*unpack_pages(pages), *change.pages])
+        if change.terms_gone or change.terms_new:
+            self._move_terms(change, before, rows)
+        if (
+            change.facts is None
+            and before.opened_at == after.opened_at
+            and before.has_failures is after.has_failures
+        ):
+            # Without new facts nothing else can have changed.
+            rows.extensions.append((revision, after.updated_at, after.current_block, entries, row))
+            return (row, entries, pages, facts)
+        if change.facts is not None:
+            self._bundles.free(facts)
+            facts = self._bundles.add(b"", change.facts)
+        locator = (row, entries, pages, facts)
+        cohort = self._cohort(change.tenant, after)
+        held = self._cohort(change.tenant, before)
+        rows.totals[cohort] = rows.totals.get(cohort, 0) + 1
+        rows.totals[held] = rows.totals.get(held, 0) - 1
+        statement, values = _update(change, before, cohort, revision, locator, moved=held != cohort)
+        rows.updates.setdefault(statement, []).append(values)
+        return locator
 
-    def _piece(self, piece: bytes, pages: bytes, pieces: list[tuple[int, bytes, bytes]]) -> bytes:
-        row = self._next_piece
-        self._next_piece = row + 1
-        pieces.append((row, pages, self._bodies.pack(piece)))
-        return piece_entry(row, 0)
+    def _move_terms(self, change: Change, before: Header, rows: _Rows) -> None:
+        self._cohort(change.tenant, before)
+        tenant, key, gone_at, new_at = (
+            self._tenants[change.tenant],
+            change.id,
+            before.opened_at,
+            change.after.opened_at,
+        )
+        rows.gone.extend([(tenant, term, gone_at, key) for term in change.terms_gone])
+        rows.new.extend([(tenant, term, new_at, key) for term in change.terms_new])
 
-    def _merged(self, packed: bytes, pieces: list[tuple[int, bytes, bytes]]) -> bytes:
+    def _merged(self, packed: bytes) -> bytes:
         """The list after merging every level that is full."""
         entries = piece_entries(packed)
         for level in range(UNMERGED):
-            full = [row for row, held in entries if held == level]
+            full = [place for place, held in entries if held == level]
             if len(full) < MERGE_PIECES:
+                break
+            self._bundles.flush()
+            parts = self._written.parts(full)
+            if sum(len(body) for _, body in parts) > MAX_PIECE_BYTES:
+                entries = [(place, UNMERGED if held == level else held) for place, held in entries]
                 continue
-            self._insert_pieces(pieces)
-            marks = ",".join(map(str, full))
-            held_rows = self._connection.execute(
-                f"SELECT pages, body FROM piece WHERE row IN ({marks})"
-            ).fetchall()
-            bodies = [self._bodies.unpack(body) for _, body in held_rows]
-            if sum(map(len, bodies)) > MAX_PIECE_BYTES:
-                entries = [(row, UNMERGED if held == level else held) for row, held in entries]
-                continue
-            self._connection.execute(f"DELETE FROM piece WHERE row IN ({marks})")
-            pages = pack_pages(page for packed_pages, _ in held_rows for page in unpack_pages(packed_pages))
-            row, self._next_piece = self._next_piece, self._next_piece + 1
-            pieces.append((row, pages, self._bodies.pack(merge_pieces(bodies))))
-            entries = [entry for entry in entries if entry[1] != level]
-            entries.append((row, level + 1))
-        return b"".join(piece_entry(row, level) for row, level in entries)
-
-    def _insert_pieces(self, pieces: list[tuple[int, bytes, bytes]]) -> None:
-        self._connection.executemany("INSERT INTO piece (row, pages, body) VALUES (?, ?, ?)", pieces)
-        pieces.clear()
-
-    def _write_terms(self, changes: Sequence[Change]) -> None:
-        tenants = self._tenants
-        gone = [
-            (tenants[change.tenant], term, change.before.opened_at, change.id)
-            for change in changes
-            if change.before is not None
-            for term in change.terms_gone
-        ]
-        if gone:
-            self._connection.executemany(
-                "DELETE FROM term WHERE tenant = ? AND term = ? AND opened = ? AND id = ?", gone
-            )
-        new = [
-            (tenants[change.tenant], term, change.after.opened_at, change.id)
-            for change in changes
-            for term in change.terms_new
-        ]
-        new.sort()
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES (?, ?, ?, ?)", new
-        )
+            for place in full:
+                self._bundles.free(place)
+            pages = pack_pages(page for packed_pages, _ in parts for page in unpack_pages(packed_pages))
+            merged = self._bundles.add(pages, merge_pieces(body for _, body in parts))
+            entries = [*((place, held) for place, held in entries if held != level), (merged, level + 1)]
+        return b"".join(piece_entry(place, level) for place, level in entries)
 
     def _cohort(self, tenant: str, header: Header) -> int:
-        key = (tenant, header.cohort)
+        key = (tenant, header.flow, header.object_type, header.status, header.has_failures)
         number = self._cohorts.get(key)
         if number is None:
             owner = self._tenants[tenant] = self._names.give_tenant(self._connection, tenant)
-            number = self._cohorts[key] = self._names.give_cohort(self._connection, Cohort(owner, *key[1]))
+            number = self._cohorts[key] = self._names.give_cohort(self._connection, Cohort(owner, *key[1:]))
         return number
 
     def _pages(self, pages: Sequence[int]) -> bytes:
@@ -206,12 +215,12 @@ class ChangeWriter:
 
 
 def _update(
-    change: Change, before: Header, held: int, cohort: int, revision: int, locator: Locator, bodies: Bodies
+    change: Change, before: Header, cohort: int, revision: int, locator: Locator, *, moved: bool
 ) -> tuple[str, list[Any]]:
     """The statement and its values: a column that does not change stays out, and so do the indexes it stands in."""
     after = change.after
-    columns = "revision = ?"
-    values: list[Any] = [revision]
+    columns = "revision = ?, facts = ?"
+    values: list[Any] = [revision, locator[3]]
     if before.updated_at != after.updated_at:
         columns += ", updated = ?"
         values.append(after.updated_at)
@@ -224,34 +233,22 @@ def _update(
     elif change.pages:
         columns += ", pages = ?"
         values.append(locator[2])
-    if held != cohort:
+    if moved:
         columns += ", cohort = ?"
         values.append(cohort)
     if before.ended_at != after.ended_at:
         columns += ", ended = ?"
         values.append(after.ended_at)
-    if change.facts is not None:
-        columns += ", facts = ?"
-        values.append(bodies.pack(change.facts))
     rest = _rest(after)
     if rest != _rest(before):
-        columns += ", deadline = ?, created = ?, version = ?, object = ?"
+        columns += ", deadline = ?, created = ?, version = ?, object = ?, marks = ?"
         values += rest
     if before.opened_at != after.opened_at:
         columns += ", opened = ?, corrected = ?"
         values += (after.opened_at, revision)
-    marks = marks_of(after)
-    if marks != marks_of(before):
-        columns += ", marks = ?"
-        values.append(marks)
     values.append(locator[0])
     return f"UPDATE tx SET {columns} WHERE row = ?", values
 
 
-def _rest(header: Header) -> tuple[int | None, int | None, str | None, str]:
-    return (header.deadline_at, created_of(header), header.version, header.object_id)
-
-
-def _next(connection: sqlite3.Connection, table: str) -> int:
-    last = connection.execute(f"SELECT max(row) FROM {table}").fetchone()[0]
-    return (last or 0) + 1
+def _rest(header: Header) -> tuple[int | None, int | None, str | None, str, int]:
+    return (header.deadline_at, created_of(header), header.version, header.object_id, marks_of(header))

@@ -31,6 +31,7 @@ class ReadPool:
                 snapshot.connection.execute("BEGIN")
                 yield snapshot
                 snapshot.connection.execute("ROLLBACK")
+                snapshot.bundles.forget()
             except BaseException:
                 snapshot.connection.close()
                 raise

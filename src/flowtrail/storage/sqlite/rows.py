@@ -6,8 +6,6 @@ Every byte counts: a transaction of seven records is to take at most 1.6 KB, ind
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import zstandard
-
 from flowtrail.model.pages import page_number, split_number
 from flowtrail.projection.header import Header
 from flowtrail.storage.sqlite.names import Cohort
@@ -21,13 +19,7 @@ ATTEMPT_SHIFT: Final = 3
 HEADER_COLUMNS: Final = "id, opened, updated, ended, cohort, deadline, created, block, marks, version, object"
 """In the order `header_of_row` takes them."""
 
-COMPRESS_ABOVE_BYTES: Final = 1_024
-"""Below, compressing costs more than it saves."""
-_ZSTD_FIRST_BYTE: Final = 0x28
-"""Of its magic number. What stores keep is msgpack arrays, which never begin with it; anything else that does is
-compressed, so that the first byte always tells."""
-
-_ENTRY_BYTES: Final = 6
+ENTRY_BYTES: Final = 7
 _LEVEL_BITS: Final = 4
 UNMERGED: Final = 15
 """The level of pieces that would exceed the largest piece if they were merged."""
@@ -70,46 +62,34 @@ def header_of_row(row: Sequence[Any], cohort: Cohort) -> Header:
     )
 
 
-# --- bodies ---
+# --- lists of pieces: entries of 7 bytes, the piece's place above 4 bits of its level; the lowest level stands last ---
 
 
-class Bodies:
-    """Packs and unpacks bodies. One thread each: zstd's contexts must not be shared."""
-
-    def __init__(self) -> None:
-        self._compress = zstandard.ZstdCompressor(level=1).compress
-        self._decompress = zstandard.ZstdDecompressor().decompress
-
-    def pack(self, body: bytes) -> bytes:
-        """The bytes to keep."""
-        if len(body) <= COMPRESS_ABOVE_BYTES and not (body and body[0] == _ZSTD_FIRST_BYTE):
-            return body
-        return self._compress(body)
-
-    def unpack(self, packed: bytes) -> bytes:
-        """The bytes that were kept."""
-        return self._decompress(packed) if packed and packed[0] == _ZSTD_FIRST_BYTE else packed
-
-
-# --- lists of pieces: entries of 6 bytes, the piece's row above 4 bits of its level ---
-
-
-def piece_entry(row: int, level: int) -> bytes:
+def piece_entry(place: int, level: int) -> bytes:
     """One entry; lists are entries one after the other, so that adding a piece is adding bytes."""
-    return (row << _LEVEL_BITS | level).to_bytes(_ENTRY_BYTES, "big")
+    return (place << _LEVEL_BITS | level).to_bytes(ENTRY_BYTES, "big")
 
 
 def piece_entries(packed: bytes) -> list[tuple[int, int]]:
-    """(row, level) of every piece."""
+    """(place, level) of every piece."""
     entries = [
-        int.from_bytes(packed[at : at + _ENTRY_BYTES], "big") for at in range(0, len(packed), _ENTRY_BYTES)
+        int.from_bytes(packed[at : at + ENTRY_BYTES], "big") for at in range(0, len(packed), ENTRY_BYTES)
     ]
     return [(entry >> _LEVEL_BITS, entry & UNMERGED) for entry in entries]
 
 
-def piece_count(packed: bytes) -> int:
-    """How many pieces a list has."""
-    return len(packed) // _ENTRY_BYTES
+def piece_places(packed: bytes) -> list[int]:
+    """The place of every piece."""
+    return [
+        int.from_bytes(packed[at : at + ENTRY_BYTES], "big") >> _LEVEL_BITS
+        for at in range(0, len(packed), ENTRY_BYTES)
+    ]
+
+
+def is_full(packed: bytes, count: int) -> bool:
+    """Whether so many of the lowest level stand at the list's end."""
+    at = len(packed) - count * ENTRY_BYTES
+    return at >= 0 and not packed[at + ENTRY_BYTES - 1] & UNMERGED
 
 
 # --- lists of journal pages: varints of the writer's ordinal and the sequence, each less what went before ---

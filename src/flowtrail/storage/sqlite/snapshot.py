@@ -1,36 +1,33 @@
 """One read transaction: what a row of `tx` means inside it."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import State
 from flowtrail.storage.interface import Stored
+from flowtrail.storage.sqlite.bundles import BundleReader
 from flowtrail.storage.sqlite.names import Names
-from flowtrail.storage.sqlite.rows import (
-    HEADER_COLUMNS,
-    Bodies,
-    header_of_row,
-    piece_entries,
-    unpack_pages,
-)
+from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, header_of_row, piece_places, unpack_pages
 
 STORED_COLUMNS: Final = ", ".join(f"t.{name}" for name in HEADER_COLUMNS.split(", ")) + (
     ", t.facts, t.pages, t.revision, t.pieces"
 )
 _HEADER: Final = len(HEADER_COLUMNS.split(", "))
+REMEMBERED_BUNDLES: Final = 256
+"""1 MiB and some: neighbours in a list stand in the same ones."""
 
 
 class Snapshot:
     """A connection inside a read transaction, with what is remembered of its file. One thread at a time."""
 
-    __slots__ = ("bodies", "connection", "names")
+    __slots__ = ("bundles", "connection", "names")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.names = Names()
-        self.bodies = Bodies()
+        self.bundles = BundleReader(connection)
 
     def header(self, row: Sequence[Any]) -> Header:
         """The header of a row of `STORED_COLUMNS`."""
@@ -41,20 +38,18 @@ class Snapshot:
         key, facts, packed_pages, revision, entries = row[0], *row[_HEADER:]
         pages = unpack_pages(packed_pages)
         bodies: list[bytes] | None = None
+        self.bundles.forget(REMEMBERED_BUNDLES)
         if pieces:
             bodies = []
-            for piece_pages, body in self._pieces(entries):
-                bodies.append(self.bodies.unpack(body))
+            for piece_pages, body in self.bundles.parts(piece_places(entries)):
+                bodies.append(body)
                 pages += unpack_pages(piece_pages)
         return Stored(
-            tenant, key, self.header(row), self.bodies.unpack(facts), bodies, sorted(set(pages)), revision
+            tenant, key, self.header(row), self.bundles.part(facts)[1], bodies, sorted(set(pages)), revision
         )
 
     def state(self, row: Sequence[Any]) -> State:
         """The joined state of a row of `STORED_COLUMNS`."""
-        pieces = [self.bodies.unpack(body) for _, body in self._pieces(row[_HEADER + 3])]
-        return State.load(self.bodies.unpack(row[_HEADER]), pieces)
-
-    def _pieces(self, entries: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for number, _ in piece_entries(entries):
-            yield self.connection.execute("SELECT pages, body FROM piece WHERE row = ?", (number,)).fetchone()
+        self.bundles.forget(REMEMBERED_BUNDLES)
+        pieces = [body for _, body in self.bundles.parts(piece_places(row[_HEADER + 3]))]
+        return State.load(self.bundles.part(row[_HEADER])[1], pieces)

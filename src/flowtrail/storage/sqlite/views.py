@@ -12,16 +12,17 @@ from flowtrail.model.errors import LeaseLost, StoreUnavailable
 from flowtrail.model.points import reach
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.interface import Batch, Definition, Lease, Loaded, Position, Revision, ViewWriter
+from flowtrail.storage.sqlite.bundles import BundleReader
 from flowtrail.storage.sqlite.cells import CellWriter
 from flowtrail.storage.sqlite.changelog import ChangeLog
 from flowtrail.storage.sqlite.changes import ChangeWriter, Locator
 from flowtrail.storage.sqlite.connection import store_errors, synced, transaction
 from flowtrail.storage.sqlite.files import ViewsFiles
 from flowtrail.storage.sqlite.names import Names
-from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, Bodies, header_of_row, piece_entries
+from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, header_of_row, piece_places
 
 _AT_ONCE: Final = 200
-"""Ids or pieces asked for in one statement."""
+"""Ids asked for in one statement."""
 _encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode_position: Final = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
 
@@ -43,10 +44,10 @@ class _Open:
         self.connection = connection
         self.inode = path.stat().st_ino
         self.names = Names()
-        self.bodies = Bodies()
+        self.bundles = BundleReader(connection)
         self.cells = CellWriter()
         self.log = ChangeLog(connection)
-        self.changes = ChangeWriter(connection, self.names, self.bodies)
+        self.changes = ChangeWriter(connection, self.names)
 
 
 class SqliteViewWriter:
@@ -153,17 +154,21 @@ class SqliteViewWriter:
                     f"SELECT {HEADER_COLUMNS}, row, facts, pieces, pages FROM tx WHERE tenant = ? AND id IN ({marks})",
                     (number, *some),
                 ).fetchall()
-            entries = [[row for row, _ in piece_entries(columns[-2])] for columns in found]
-            bodies = _piece_bodies(held, [row for rows in entries for row in rows])
-            return {
+            places = [piece_places(columns[-2]) for columns in found]
+            held.bundles.fetch(place for own in places for place in own)
+            held.bundles.fetch(columns[-3] for columns in found)
+            part = held.bundles.part
+            loaded = {
                 columns[0]: Loaded(
-                    (columns[-4], columns[-2], columns[-1]),
+                    (columns[-4], columns[-2], columns[-1], columns[-3]),
                     header_of_row(columns[:-4], held.names.cohort(held.connection, columns[4])),
-                    held.bodies.unpack(columns[-3]),
-                    [bodies[row] for row in rows],
+                    part(columns[-3])[1],
+                    [part(place)[1] for place in own],
                 )
-                for columns, rows in zip(found, entries, strict=True)
+                for columns, own in zip(found, places, strict=True)
             }
+            held.bundles.forget()
+            return loaded
 
     # --- writing ---
 
@@ -300,16 +305,6 @@ class SqliteViewWriter:
 def _in_parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
     for first in range(0, len(items), _AT_ONCE):
         yield items[first : first + _AT_ONCE]
-
-
-def _piece_bodies(held: _Open, rows: Sequence[int]) -> dict[int, bytes]:
-    bodies: dict[int, bytes] = {}
-    for some in _in_parts(rows):
-        marks = ",".join(map(str, some))
-        query = f"SELECT row, body FROM piece WHERE row IN ({marks})"
-        for row, body in held.connection.execute(query):
-            bodies[row] = held.bodies.unpack(body)
-    return bodies
 
 
 def _definition_row(tenant: int, entry: Definition) -> tuple[Any, ...]:
