@@ -20,21 +20,33 @@ _QUOTE = ord('"')
 
 def names_said(text: bytes) -> int:
     """At least as many as there are names in all objects of this JSON."""
-    characters = np.frombuffer(text, np.uint8)
-    said = int(np.count_nonzero((characters[1:] == _COLON) & (characters[:-1] <= _QUOTE)))
+    said = int(np.count_nonzero(_name_ends(text)))
     return said - _inside(text) if b"\\" in text else said
 
 
 def names_said_each(texts: Sequence[bytes]) -> list[int]:
     """`names_said` of each, none of which may be empty."""
-    characters = np.frombuffer(b"".join(texts), np.uint8)
-    marks = np.zeros(len(characters), np.int64)
-    marks[1:] = (characters[1:] == _COLON) & (characters[:-1] <= _QUOTE)
+    joined = b"".join(texts)
+    marks = np.zeros(len(joined), np.int64)
+    marks[1:] = _name_ends(joined)
     starts = list(accumulate(map(len, texts[:-1]), initial=0))
     counts: list[int] = np.add.reduceat(marks, starts).tolist()
     return [
         count - _inside(text) if b"\\" in text else count for count, text in zip(counts, texts, strict=True)
     ]
+
+
+def _name_ends(text: bytes) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """For each character but the first: is it a colon behind a quote or a space?
+
+    A space counts when it is itself behind a quote or a space: a single one before a colon stands in many texts
+    ("service :: operation") and behind few names.
+    """
+    characters = np.frombuffer(text, np.uint8)
+    found: np.ndarray[Any, np.dtype[np.bool_]] = (characters[1:] == _COLON) & (characters[:-1] <= _QUOTE)
+    if b" :" in text:
+        found[1:] &= (characters[1:-1] == _QUOTE) | (characters[:-2] <= _QUOTE)
+    return found
 
 
 def _inside(text: bytes) -> int:
