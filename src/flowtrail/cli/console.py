@@ -1,12 +1,21 @@
 """Where commands print: answers to stdout, progress and complaints to stderr."""
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
 
-answers = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+_UNBOUNDED: Final = 1_000
+"""Columns where no terminal limits them: what goes to a file or a pipe is never cut."""
+
+answers = Console(
+    highlight=False,
+    soft_wrap=True,
+    emoji=False,
+    markup=False,
+    width=None if sys.stdout.isatty() else _UNBOUNDED,
+)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 
@@ -34,3 +43,8 @@ def seconds(value: float | None) -> str:
     if value < 7200:
         return f"{value / 60:.3g} min"
     return f"{value / 3600:.3g} h" if value < 172_800 else f"{value / 86_400:.3g} d"
+
+
+def moment(text: str | None) -> str:
+    """An instant as people read it in a table: to the second, UTC."""
+    return "" if text is None else text[:19].replace("T", " ")

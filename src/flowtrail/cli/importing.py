@@ -78,7 +78,10 @@ def command(
     format: Annotated[str, Parameter(help=f"One of: {', '.join(FORMATS)}.")],
     files: Annotated[
         list[Path],
-        Parameter(help="Files to read, of any size, plain or as gzip or zstd; - reads standard input."),
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Files to read, of any size, plain or as gzip or zstd; - reads standard input.",
+        ),
     ],
     /,
     *,
@@ -92,6 +95,8 @@ def command(
     if not files:
         raise Failure("name at least one file, or - for standard input", USAGE)
     for file in files:
+        if str(file).startswith("--"):
+            raise Failure(f"there is no option {file}; --help lists them all", USAGE)
         if file != _STDIN and not file.is_file():
             raise Failure(f"there is no file {file}", NOT_FOUND)
     totals = Totals()

@@ -1,17 +1,20 @@
 """`flowtrail list`: transactions that match a query, newest first."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from flowtrail.cli.console import answers, errors, print_json, safe, seconds
+from flowtrail.cli.console import answers, errors, moment, print_json, safe, seconds
 from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
 
-COLOURS = {
+_WIDE: Final = 110
+"""Columns of a terminal from where on ids are shown: on a narrower one they would squeeze out all else."""
+
+COLOURS: Final = {
     "delivered": "green",
     "failed": "red",
     "filtered": "yellow",
@@ -78,18 +81,25 @@ def name_of(row: dict[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
+    is_wide = answers.width >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("OPENED", "OBJECT", "FLOW", "STATUS", "BLOCK", "DURATION", "ID"):
-        table.add_column(column, no_wrap=column in ("OPENED", "STATUS", "ID"))
+    table.add_column("OPENED", no_wrap=True)
+    table.add_column("OBJECT", overflow="fold")
+    table.add_column("FLOW", overflow="fold")
+    table.add_column("STATUS", no_wrap=True)
+    table.add_column("BLOCK", overflow="fold")
+    table.add_column("DURATION", no_wrap=True, justify="right")
+    if is_wide:
+        table.add_column("ID", no_wrap=True)
     for row in rows:
         status = row["status"]
-        table.add_row(
-            row["opened_at"] or "",
+        cells: list[str | Text] = [
+            moment(row["opened_at"]),
             Text(safe(name_of(row))),
             Text(safe(row["flow"] or "")),
             Text(status, style=COLOURS.get(status, "")),
             Text(safe(row["current_block"] or "")),
             seconds(row["duration_s"]),
-            row["id"],
-        )
+        ]
+        table.add_row(*cells, *([row["id"]] if is_wide else []))
     return table

@@ -1,12 +1,12 @@
 """`flowtrail stats`: counts, waits and works, by block."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from flowtrail.cli.console import answers, errors, print_json, safe, seconds
+from flowtrail.cli.console import answers, errors, moment, print_json, safe, seconds
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
 
@@ -18,7 +18,9 @@ def command(
     step: Annotated[
         str | None, Parameter(help="Width of a bucket, such as 1h or 1d; one bucket without it.")
     ] = None,
-    group_by: Annotated[str, Parameter(help="flow, version, block, type, comma-separated.")] = "flow,block",
+    group_by: Annotated[
+        str, Parameter(help="flow, version, block, type, …, comma-separated.")
+    ] = "flow,block",
     json: Annotated[bool, Parameter(help="The API's answer.")] = False,
     target: Target | None = None,
 ) -> int:
@@ -41,29 +43,64 @@ def command(
 
 
 def _table(answer: dict[str, Any]) -> Table:
+    """Rows of executions where blocks are told apart, else of transactions with what their executions came to."""
+    by_block = "block" in answer["group_by"]
     table = Table(box=None, pad_edge=False, header_style="bold")
     if answer["step"]:
         table.add_column("FROM", no_wrap=True)
     for name in answer["group_by"]:
-        table.add_column(name.upper())
-    for name in ("COUNT", "FAILED", "SKIPPED", "WAIT P50", "WAIT P95", "WORK P50", "WORK P95", "WORK P99"):
+        table.add_column(name.upper(), overflow="fold")
+    for name in _EXECUTION_COLUMNS if by_block else _TRANSACTION_COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for bucket in answer["buckets"]:
-        table.add_row(*_row(answer, bucket))
+        cells = [Text(moment(bucket["from"]))] if answer["step"] else []
+        cells += [Text(_label(bucket, name)) for name in answer["group_by"]]
+        table.add_row(*cells, *(_execution_row(bucket) if by_block else _transaction_row(bucket)))
     return table
 
 
-def _row(answer: dict[str, Any], bucket: dict[str, Any]) -> list[Text]:
-    cells = [bucket["from"]] if answer["step"] else []
-    cells += [safe(bucket["group"].get(name) or "–") for name in answer["group_by"]]
+_EXECUTION_COLUMNS: Final = (
+    "COUNT", "FAILED", "SKIPPED", "WAIT P50", "WAIT P95", "WORK P50", "WORK P95", "WORK P99"
+)  # fmt: skip
+_TRANSACTION_COLUMNS: Final = (
+    "COUNT", "FAILED", "FILTERED", "TOOK P50", "TOOK P95", "TOOK P99", "EXECUTIONS", "FAILED"
+)  # fmt: skip
+
+
+def _label(bucket: dict[str, Any], name: str) -> str:
+    value = bucket["group"].get(name)
+    if value is None and name == "block" and "transactions" in bucket:
+        return "(whole)"
+    return safe(value or "–")
+
+
+def _execution_row(bucket: dict[str, Any]) -> list[Text]:
     counts = bucket.get("executions") or bucket.get("transactions") or {}
     wait = bucket.get("wait_s") or {}
     work = bucket.get("work_s") or bucket.get("duration_s") or {}
+    return [
+        Text(str(counts.get("arrivals", 0))),
+        _failures(counts),
+        Text(str(counts.get("skipped", counts.get("filtered", 0)))),
+        *(Text(seconds(wait.get(name))) for name in ("p50", "p95")),
+        *(Text(seconds(work.get(name))) for name in ("p50", "p95", "p99")),
+    ]
+
+
+def _transaction_row(bucket: dict[str, Any]) -> list[Text]:
+    counts = bucket.get("transactions") or {}
+    executions = bucket.get("executions") or {}
+    took = bucket.get("duration_s") or {}
+    return [
+        Text(str(counts.get("arrivals", 0))),
+        _failures(counts),
+        Text(str(counts.get("filtered", 0))),
+        *(Text(seconds(took.get(name))) for name in ("p50", "p95", "p99")),
+        Text(str(executions.get("arrivals", 0))),
+        _failures(executions),
+    ]
+
+
+def _failures(counts: dict[str, Any]) -> Text:
     failed = counts.get("failed", 0)
-    cells += [str(counts.get("arrivals", 0))]
-    row = [Text(cell) for cell in cells]
-    row.append(Text(str(failed), "red" if failed else "dim"))
-    row.append(Text(str(counts.get("skipped", counts.get("filtered", 0)))))
-    row += [Text(seconds(wait.get(name))) for name in ("p50", "p95")]
-    row += [Text(seconds(work.get(name))) for name in ("p50", "p95", "p99")]
-    return row
+    return Text(str(failed), "red" if failed else "dim")
