@@ -11,7 +11,7 @@ from tests.support.records import BASE, records
 
 WRITER = Writer(3, "default", "6f1c")
 
-lists_of_records = st.lists(records(), min_size=1, max_size=20)
+lists_of_records = st.lists(records(), min_size=1, max_size=9)
 
 
 def page_of(
