@@ -29,7 +29,8 @@ _ZSTD_WINDOW: Final = 32 * 1024 * 1024
 """Memory one frame may ask for; no body is longer."""
 _MARK: Final = b"\xef\xbb\xbf"
 _SPACE: Final = b" \t\r\n"
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
+"""What matters for telling elements apart: whole texts, brackets and commas, and a quote that nothing closes."""
 _raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -152,8 +153,7 @@ def split(body: bytes, *, lines: bool) -> list[bytes]:
 
     Raises: Refusal (`empty_body`, `not_utf8`, `invalid_json`, `too_many_records`).
     """
-    if body.startswith(_MARK):
-        body = body[len(_MARK) :]
+    body = body.removeprefix(_MARK)
     if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]:
         raise Refusal("not_utf8", "the body looks like UTF-16 or UTF-32", "body", body[:8].hex(" "), "UTF-8")
     texts = _split_lines(body) if lines else _split_value(body)
@@ -189,14 +189,15 @@ def _split_value(body: bytes) -> list[bytes]:
 
 def _split_broken(body: bytes) -> list[bytes]:
     """The elements of an array that holds something that is no JSON, by its brackets, so that it spoils no other."""
-    depth, start, texts = 0, 1, []
+    depth, start = 0, 1
+    texts: list[bytes] = []
     for token in _TOKEN.finditer(body):
         mark = token[0]
         if mark in b"[{":
             depth += 1
         elif mark in b"]}":
             depth -= 1
-        if depth < 0 or len(texts) > MAX_BODY_RECORDS:
+        if depth < 0 or mark == b'"' or len(texts) > MAX_BODY_RECORDS:
             break
         if (mark == b"," and depth == 1) or (mark == b"]" and depth == 0):
             texts.append(body[start : token.start()].strip(_SPACE))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from flowtrail.intake.exact import parse_json
+from flowtrail.intake.exact import check_number, parse_json
 from flowtrail.intake.fields import (
     Check,
     an_object,
@@ -245,6 +245,7 @@ def read_exact(raw: bytes) -> AnyRecord:
             raise Refusal(
                 "missing_field", "the record does not say its kind", "kind", None, ", ".join(FIELDS)
             )
+        check_number(kind, "kind")
         if not isinstance(kind, str) or kind not in FIELDS:
             raise Refusal("unknown_kind", "there is no such kind of record", "kind", kind, ", ".join(FIELDS))
         found = read_fields(value, FIELDS[kind], REQUIRED[kind], None)
