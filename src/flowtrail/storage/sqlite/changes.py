@@ -15,6 +15,7 @@ from flowtrail.storage.interface import Change
 from flowtrail.storage.sqlite.bundles import BundleReader, BundleWriter
 from flowtrail.storage.sqlite.names import Cohort, Names
 from flowtrail.storage.sqlite.rows import (
+    TICK_BITS,
     UNMERGED,
     created_of,
     is_full,
@@ -32,20 +33,22 @@ MERGE_PIECES: Final = 16
 times each, and a transaction is never more than some fifty pieces."""
 
 _INSERT: Final = (
-    "INSERT INTO tx (row, tenant, id, opened, updated, ended, cohort, revision, born, deadline, created, block, marks,"
-    " version, object, facts, pieces, pages) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    "INSERT INTO tx (row, tenant, id, opened, updated, tick, ended, cohort, revision, born, deadline, created, block,"
+    " marks, version, object, facts, pieces, pages) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 _EXTEND: Final = "UPDATE tx SET revision = ?, updated = ?, block = ?, pieces = ? WHERE row = ?"
+_EXTEND_TICK: Final = "UPDATE tx SET revision = ?, updated = ?, block = ?, pieces = ?, tick = ? WHERE row = ?"
 
 
 class _Rows:
     """What one batch writes, gathered by statement."""
 
-    __slots__ = ("gone", "inserts", "extensions", "new", "totals", "updates")
+    __slots__ = ("extensions", "gone", "inserts", "new", "ticks", "totals", "updates")
 
     def __init__(self) -> None:
         self.inserts: list[tuple[Any, ...]] = []
         self.extensions: list[tuple[Any, ...]] = []
+        self.ticks: list[tuple[Any, ...]] = []
         self.updates: dict[str, list[list[Any]]] = {}
         self.gone: list[tuple[int, str, int, bytes]] = []
         self.new: list[tuple[int, str, int, bytes]] = []
@@ -81,6 +84,7 @@ class ChangeWriter:
         connection = self._connection
         connection.executemany(_INSERT, rows.inserts)
         connection.executemany(_EXTEND, rows.extensions)
+        connection.executemany(_EXTEND_TICK, rows.ticks)
         for statement, values in rows.updates.items():
             connection.executemany(statement, values)
         connection.executemany(
@@ -117,6 +121,7 @@ class ChangeWriter:
                 key,
                 opened,
                 header.updated_at,
+                header.updated_at >> TICK_BITS,
                 header.ended_at,
                 cohort,
                 revision,
@@ -153,7 +158,12 @@ class ChangeWriter:
             and before.has_failures is after.has_failures
         ):
             # Without new facts nothing else can have changed.
-            rows.extensions.append((revision, after.updated_at, after.current_block, entries, row))
+            updated, block = after.updated_at, after.current_block
+            tick = updated >> TICK_BITS
+            if tick == before.updated_at >> TICK_BITS:
+                rows.extensions.append((revision, updated, block, entries, row))
+            else:
+                rows.ticks.append((revision, updated, block, entries, tick, row))
             return (row, entries, pages, facts)
         if change.facts is not None:
             self._bundles.free(facts)
@@ -224,6 +234,9 @@ def _update(
     if before.updated_at != after.updated_at:
         columns += ", updated = ?"
         values.append(after.updated_at)
+    if before.updated_at >> TICK_BITS != after.updated_at >> TICK_BITS:
+        columns += ", tick = ?"
+        values.append(after.updated_at >> TICK_BITS)
     if before.current_block != after.current_block:
         columns += ", block = ?"
         values.append(after.current_block)

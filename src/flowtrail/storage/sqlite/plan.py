@@ -13,6 +13,7 @@ from flowtrail.model.conditions import AllOf, AnyOf, Between, BlockHas, Conditio
 from flowtrail.storage.interface import Selection
 from flowtrail.storage.sqlite.compile import Compiler, Sql, both, cohorts_of
 from flowtrail.storage.sqlite.names import Cohort
+from flowtrail.storage.sqlite.rows import TICK_BITS
 from flowtrail.storage.sqlite.sources import (
     MAX_MERGED,
     Opened,
@@ -24,6 +25,9 @@ from flowtrail.storage.sqlite.sources import (
 
 SMALL: Final = 8_000
 """Candidates that are rather fetched and sorted as a set than walked in another order: some 20 ms."""
+
+LOWEST_ID: Final = b"\0" * 16
+"""Below every id: none is all zero."""
 
 NO_CANDIDATE: Final = "SELECT 0 AS instant, 0 AS id, 0 AS row WHERE 0"
 
@@ -48,9 +52,11 @@ class Plan:
     whole: bool
 
     def slice(self, after: Key | None, size: int) -> Sql:
-        """A query for (instant, id, row) of the next candidates below `after`, at most `size`, newest first."""
+        """A query for (instant, id, row) of the next candidates below `after`, some `size` of them."""
         if self.whole:
             return self._set(after)
+        if self.sort == "updated":
+            return self._ticks(after, size)
         column = self.sort
         bound, values = f"{column} >= ? AND {column} < ?", (self.within.since, self.within.until)
         if after is not None:
@@ -70,11 +76,52 @@ class Plan:
         bound_values = tuple(value for part in ranges for value in part.values + values)
         return Sql(f"SELECT * FROM ({union}) ORDER BY instant DESC, id DESC LIMIT {size}", bound_values)
 
+    def end(self, connection: sqlite3.Connection, after: Key | None, size: int) -> Key | None:
+        """Where the slice below `after` ends and the next one goes on; None when nothing can follow it."""
+        if self.whole:
+            return None
+        if self.sort == "updated":
+            tick = connection.execute(*self._lowest_tick(after, size)).fetchone()
+            return None if tick is None else (tick[0] << TICK_BITS, LOWEST_ID)
+        part = self.slice(after, size)
+        row = connection.execute(
+            f"SELECT instant, id FROM ({part.text}) ORDER BY instant DESC, id DESC LIMIT 1 OFFSET {size - 1}",
+            part.values,
+        ).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    # Whoever is updated often stays in one place of the index for a second: slices are whole ticks, sorted.
+
+    def _lowest_tick(self, after: Key | None, size: int) -> tuple[str, tuple[int, ...]]:
+        query = (
+            "SELECT tick FROM tx INDEXED BY tx_tick WHERE tenant = ? AND tick >= ? AND tick <= ?"
+            f" ORDER BY tick DESC LIMIT 1 OFFSET {size - 1}"
+        )
+        return query, (self.tenant, self.within.since >> TICK_BITS, self._highest_tick(after))
+
+    def _highest_tick(self, after: Key | None) -> int:
+        highest = self.within.until - 1
+        if after is not None:
+            instant, key = after
+            highest = min(highest, instant if key > LOWEST_ID else instant - 1)
+        return highest >> TICK_BITS
+
+    def _ticks(self, after: Key | None, size: int) -> Sql:
+        since, until = self.within.since, self.within.until
+        lowest, values = self._lowest_tick(after, size)
+        text = (
+            "SELECT updated AS instant, id, row FROM tx INDEXED BY tx_tick WHERE tenant = ? AND tick <= ?"
+            f" AND tick >= coalesce(({lowest}), ?) AND updated >= ? AND updated < ?"
+        )
+        bounds = (self.tenant, self._highest_tick(after), *values, since >> TICK_BITS, since, until)
+        if after is None:
+            return Sql(text, bounds)
+        return Sql(f"{text} AND (updated, id) < (?, ?)", (*bounds, *after))
+
     def _ranges(self) -> Sequence[Sql]:
         if self.sort == "opened":
             return [part for source in self.sources for part in source.ranges()]
-        where = f"tenant = ? AND {self.sort} IS NOT NULL"
-        return [Sql(f"tx INDEXED BY tx_{self.sort} WHERE {where}", (self.tenant,))]
+        return [Sql("tx INDEXED BY tx_ended WHERE tenant = ? AND ended IS NOT NULL", (self.tenant,))]
 
     def _set(self, after: Key | None) -> Sql:
         members = [source.members(self.opened) for source in self.sources]

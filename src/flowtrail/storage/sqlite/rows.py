@@ -16,6 +16,9 @@ CREATED_IS_OPENED: Final = 4
 ATTEMPT_SHIFT: Final = 3
 """`marks` holds the flags, and the attempt above them."""
 
+TICK_BITS: Final = 20
+"""The column `tick` is `updated` in steps of a second (2^20 µs): what is updated often need not move in its index."""
+
 HEADER_COLUMNS: Final = "id, opened, updated, ended, cohort, deadline, created, block, marks, version, object"
 """In the order `header_of_row` takes them."""
 

@@ -41,18 +41,18 @@ CREATE TABLE grp (
     UNIQUE (tenant, kind, parts)
 );
 
--- A transaction's header, and where its facts and pieces stand. `marks`: see `rows`. `born`, `corrected`: the
+-- A transaction's header, and where its facts and pieces stand. `marks`, `tick`: see `rows`. `born`, `corrected`: the
 -- revisions that made it and last moved its opened instant. `pages`: only of batches that added no piece.
 CREATE TABLE tx (
     row INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, id BLOB NOT NULL, opened INTEGER NOT NULL,
-    updated INTEGER NOT NULL, ended INTEGER, cohort INTEGER NOT NULL, revision INTEGER NOT NULL,
+    updated INTEGER NOT NULL, tick INTEGER NOT NULL, ended INTEGER, cohort INTEGER NOT NULL, revision INTEGER NOT NULL,
     born INTEGER NOT NULL, corrected INTEGER, deadline INTEGER, created INTEGER, block TEXT, marks INTEGER NOT NULL,
     version TEXT, object TEXT NOT NULL, facts INTEGER NOT NULL, pieces BLOB NOT NULL, pages BLOB
 );
 CREATE UNIQUE INDEX tx_id ON tx (tenant, id);
 CREATE INDEX tx_opened ON tx (tenant, opened, id);
 CREATE INDEX tx_cohort ON tx (cohort, opened, id);
-CREATE INDEX tx_updated ON tx (tenant, updated, id);
+CREATE INDEX tx_tick ON tx (tenant, tick);
 CREATE INDEX tx_ended ON tx (tenant, ended, id) WHERE ended IS NOT NULL;
 CREATE INDEX tx_corrected ON tx (tenant, corrected) WHERE corrected IS NOT NULL;
 -- Facts and pieces of many transactions: see `bundles`. `held`: how many of them some transaction still has.

@@ -25,6 +25,7 @@ from flowtrail.model.conditions import (
 from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term, key_value_prefix
 from flowtrail.storage.sqlite.compile import Sql, after_prefix, cohorts_of
 from flowtrail.storage.sqlite.names import Cohort
+from flowtrail.storage.sqlite.rows import TICK_BITS
 
 COUNT_BOUND: Final = 20_000
 """Counting further than this to compare two sources costs more than a wrong choice."""
@@ -208,11 +209,17 @@ class Moved:
         return []
 
     def _where(self) -> str:
-        column = self.column
-        return f"tx INDEXED BY tx_{column} WHERE tenant = ? AND {column} IS NOT NULL AND {column} >= ? AND {column} < ?"
+        if self.column == "ended":
+            return (
+                "tx INDEXED BY tx_ended WHERE tenant = ? AND ended IS NOT NULL AND ended >= ? AND ended < ?"
+            )
+        return "tx INDEXED BY tx_tick WHERE tenant = ? AND tick >= ? AND tick <= ? AND updated >= ? AND updated < ?"
 
     def _values(self) -> tuple[Any, ...]:
-        return (self.tenant, self.within.since, self.within.until)
+        since, until = self.within.since, self.within.until
+        if self.column == "ended":
+            return (self.tenant, since, until)
+        return (self.tenant, since >> TICK_BITS, until >> TICK_BITS, since, until)
 
 
 def sources_of(

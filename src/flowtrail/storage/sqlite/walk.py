@@ -83,7 +83,7 @@ class Walk:
                 query = f"SELECT count(*) FROM ({part.text}) AS s CROSS JOIN tx AS t ON {way.joined} WHERE {way.rest.text}"
                 values = part.values + way.rest.values
             total += self._connection.execute(query, values).fetchone()[0]
-            after = None if way.whole else self._last(way, after, COUNT_SLICE)
+            after = way.end(self._connection, after, COUNT_SLICE)
             if after is None:
                 return total, True
             if self._over():
@@ -122,22 +122,13 @@ class Walk:
                 if not way.rest.exact and asked % CHECK_EVERY == 0 and self._over():
                     yield key, None
                     return
-            after = None if way.whole else self._last(way, after, size)
+            after = way.end(self._connection, after, size)
             if after is None:
                 return
             if self._over():
                 yield after, None
                 return
             size = min(max(size, FIRST_SLICE) * 4, LARGEST_SLICE)
-
-    def _last(self, way: Plan, after: Key | None, size: int) -> Key | None:
-        """The last candidate of a slice; None when nothing can follow it."""
-        part = way.slice(after, size)
-        row = self._connection.execute(
-            f"SELECT instant, id FROM ({part.text}) ORDER BY instant DESC, id DESC LIMIT 1 OFFSET {size - 1}",
-            part.values,
-        ).fetchone()
-        return None if row is None else (row[0], row[1])
 
     def _matches(self, row: Sequence[Any]) -> bool:
         state = self._snapshot.state(row) if self._needs_state else None
