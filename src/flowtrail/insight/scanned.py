@@ -3,7 +3,6 @@
 What counts where is what `projection.tally` counts into cells, asked of one transaction after the other.
 """
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
@@ -24,7 +23,7 @@ class Scan:
     """Adds transactions up. `executions` false leaves their executions out."""
 
     def __init__(self, edges: list[int], whole_group: WholeGroup, execution_group: ExecutionGroup) -> None:
-        self.table = Table(edges)
+        self.table = Table(edges, raw=True)
         self.tried_again = False
         """Whether an end was counted that is not its transaction's outcome any more."""
         self._edges = edges
@@ -88,10 +87,7 @@ class Scan:
         bucket = bisect_right(self._edges, instant) - 1
         if not 0 <= bucket < self._last:
             return None
-        held = self.table.tallied.get((bucket, group))
-        if held is None:
-            held = self.table.tallied[bucket, group] = Tallied({}, array("q"), array("q"))
-        return held
+        return self.table.place(bucket, group)
 
     def _count(self, group: Group, instant: int, counter: int | str, amount: int = 1) -> bool:
         held = self._place(group, instant)

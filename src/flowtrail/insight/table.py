@@ -40,6 +40,19 @@ class Table:
     edges: list[int]
     tallied: dict[tuple[int, Group], Tallied] = field(default_factory=dict)
     before: dict[Group, list[int]] = field(default_factory=dict)
+    raw: bool = False
+    """Whether rows were read, so that values are kept as they are."""
+
+    def place(self, bucket: int, group: Group) -> Tallied:
+        """Where that bucket of that group is counted."""
+        held = self.tallied.get((bucket, group))
+        if held is None:
+            held = self.tallied[bucket, group] = self.nothing()
+        return held
+
+    def nothing(self) -> Tallied:
+        """What a bucket without events is shown as."""
+        return Tallied({}, array("q"), array("q")) if self.raw else Tallied()
 
 
 class Level(NamedTuple):
@@ -70,7 +83,7 @@ def rows(table: Table, now: int) -> Iterator[Row]:
     wanted.update((0, group) for group, open_ in table.before.items() if any(open_))
     reached: dict[Group, list[int]] = {group: list(open_) for group, open_ in table.before.items()}
     for bucket, group in sorted(wanted, key=_order):
-        tallied = table.tallied.get((bucket, group)) or Tallied()
+        tallied = table.tallied.get((bucket, group)) or table.nothing()
         open_ = reached.setdefault(group, [0, 0])
         start = table.edges[bucket]
         length = max(min(table.edges[bucket + 1], now) - start, 0)

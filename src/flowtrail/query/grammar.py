@@ -108,7 +108,7 @@ class _Terms(Transformer[Token, tuple[Term, ...]]):
         out, escaped = [], False
         for index, character in enumerate(text):
             if escaped and character not in '"\\':
-                raise invalid(column + index, "an unknown escape", f"\\{character}", r"\" or \\")
+                raise invalid(column + index - 1, "an unknown escape", f"\\{character}", r"\" or \\")
             if escaped or character != "\\":
                 out.append(character)
                 escaped = False
