@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
 from tests.support.mongod import database_url, running_mongod
+from tests.support.truth import report_header
 
 # The gate must say the same about the same code twice; what is new is searched for by torture.
 settings.register_profile(
@@ -22,6 +23,10 @@ settings.register_profile(
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("torture" if config.option.markexpr == "torture" else "gate")
+
+
+def pytest_report_header() -> str:
+    return report_header()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import groupby
+from operator import itemgetter
 
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.conditions import Condition, Moment
@@ -129,14 +130,20 @@ class MemoryReader:
         until: int | None,
         flow: str | None = None,
     ) -> list[tuple[CellKey, Cell]]:
-        return [
-            (key, cell)
-            for key, cell in self.iter_cells()
-            if (key.tenant, key.kind, key.width) == (tenant, kind, width)
-            and (since is None or key.start >= since)
-            and (until is None or key.start < until)
-            and (flow is None or key.group[0] == flow)
-        ]
+        with self._shelf.lock:
+            # Chosen before they are copied and sorted: a year of a busy shop has hundreds of thousands of cells.
+            found = [
+                (key, dict(cell))
+                for key, cell in self._shelf.views.cells.items()
+                if key.kind == kind
+                and key.width == width
+                and key.tenant == tenant
+                and (since is None or key.start >= since)
+                and (until is None or key.start < until)
+                and (flow is None or key.group[0] == flow)
+            ]
+        found.sort(key=itemgetter(0))
+        return found
 
     def iter_cells(self) -> Iterator[tuple[CellKey, Cell]]:
         with self._shelf.lock:

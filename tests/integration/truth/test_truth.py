@@ -1,0 +1,180 @@
+"""Logs that nobody here wrote come out as a recount of their rows says: on every store, in any order, told twice.
+
+Everything is read through the public HTTP interface. Counts, sums, instants, edges and links are exact; percentiles
+from cells lie within 2.2 % of the nearest rank.
+"""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from tests.support.reading import micros
+from tests.support.recount import nearest_rank
+from tests.support.truth import SEED
+
+TOLERANCE = 0.022
+LOOKED_AT = 60
+
+
+def within(told: float, truth: int) -> bool:
+    """A percentile in seconds against the raw value in microseconds; a microsecond is the last digit told."""
+    return abs(told * 1e6 - truth) <= TOLERANCE * truth + 1
+
+
+def sampled(log, number=LOOKED_AT):
+    return Random(SEED).sample(sorted(log.recount.ways), min(number, len(log.recount.ways)))
+
+
+def ids(told):
+    return {(row["flow"], row["object_id"]): row["id"] for row in told.transactions()}
+
+
+def test_every_object_is_a_transaction_with_its_instants(told, log):
+    rows = {(row["flow"], row["object_id"]): row for row in told.transactions()}
+
+    assert set(rows) == set(log.recount.ways)
+    wrong = {
+        key: row
+        for key, row in rows.items()
+        if (way := log.recount.ways[key])
+        and (
+            micros(row["opened_at"]) != way.created
+            or micros(row["created_at"]) != way.created
+            or micros(row["ended_at"]) != way.ended
+            or row["status"] != ("in_transit" if way.ended is None else "delivered")
+            or micros(row["duration_s"]) != (None if way.ended is None else way.ended - way.created)
+        )
+    }
+    assert wrong == {}
+
+
+def test_executions_are_counted_by_block_and_status(told, log):
+    assert told.executions() == log.recount.executions
+
+
+@pytest.mark.parametrize(("measure", "attribute"), [("wait_s", "waits"), ("work_s", "works")])
+def test_waits_and_work_are_exact_in_number_and_sum_and_near_in_percentiles(told, log, measure, attribute):
+    truth = getattr(log.recount, attribute)
+
+    for key, bucket in told.by_block().items():
+        found, values = bucket[measure], truth.get(key, [])
+        assert (found["n"], micros(found["sum"])) == (len(values), sum(values)), key
+        for percent in (50, 95, 99) if values else ():
+            assert within(found[f"p{percent}"], nearest_rank(values, percent / 100)), (key, percent)
+
+
+def test_from_the_rows_minimum_maximum_and_percentiles_are_exact(told, log):
+    for key, bucket in told.by_block(source="scan").items():
+        values = log.recount.works[key]
+        found = bucket["work_s"]
+        assert (found["n"], micros(found["sum"])) == (len(values), sum(values)), key
+        assert (micros(found["min"]), micros(found["max"])) == (min(values), max(values)), key
+        assert micros(found["p95"]) == nearest_rank(values, 0.95), key
+
+
+def test_edges_and_their_times_are_exact(told, log):
+    truth = log.recount.edges()
+    found = told.edges(log.flows)
+
+    assert {key: edge["count"] for key, edge in found.items()} == {k: len(v) for k, v in truth.items()}
+    for key, edge in found.items():
+        times = [time for time in truth[key] if time >= 0]
+        assert (edge["time_s"]["n"], micros(edge["time_s"]["sum"])) == (len(times), sum(times)), key
+        assert edge["time_s"]["skewed"] == len(truth[key]) - len(times), key
+
+
+def test_durations_of_whole_transactions_are_exact(told, log):
+    for flow in log.flows:
+        values = log.recount.lifecycles(flow)
+        found = told.get(f"/v1/flows/{flow}")["duration_s"]
+        assert (found["n"], micros(found["sum"])) == (len(values), sum(values))
+        assert within(found["p50"], nearest_rank(values, 0.5))
+
+
+def test_a_transaction_tells_its_executions_in_order_and_nested(told, log):
+    known = ids(told)
+
+    for key in sampled(log):
+        blocks = told.get(f"/v1/transactions/{known[key]}")["blocks"]
+        steps = sorted(log.recount.ways[key].steps, key=lambda step: step[:3])
+        assert [
+            (
+                micros(block["started_at"]),
+                micros(block["ended_at"]),
+                int(block["id"], 16),
+                block["block"],
+                None if block["parent"] is None else int(block["parent"], 16),
+            )
+            for block in blocks
+        ] == steps, key
+
+
+def test_every_link_is_there_from_both_ends(told, log):
+    known = ids(told)
+    names = {id: object_id for (_, object_id), id in known.items()}
+    parents = {parent for parent, _, _ in log.recount.links}
+    children = {child for _, child, relation in log.recount.links if relation == "merge"}
+    down, up = set(), set()
+
+    for (_, object_id), id in known.items():
+        if object_id in parents and not object_id.startswith("88"):
+            links = told.get(f"/v1/transactions/{id}/lineage")["children"]
+            down |= {(object_id, names[link["id"]], link["relation"]) for link in links}
+        elif object_id in children:
+            links = told.get(f"/v1/transactions/{id}/lineage")["parents"]
+            up |= {(names[link["id"]], object_id, link["relation"]) for link in links}
+
+    assert down == {link for link in log.recount.links if link[2] == "split"}
+    assert up == {link for link in log.recount.links if link[2] == "merge"}
+
+
+def test_self_times_of_services_add_up(told, log):
+    if log.self_times is None:
+        assert log.recount.links, "neither spans nor objects that split"
+        return
+    sums: Counter[str] = Counter()
+    for key in sorted(log.recount.ways):
+        assert key in log.recount.ways
+    for id in ids(told).values():
+        blocks = told.get(f"/v1/transactions/{id}")["blocks"]
+        spent: Counter[str | None] = Counter()
+        for block in blocks:
+            spent[block["parent"]] += micros(block["work_s"])
+        for block in blocks:
+            sums[block["block"].split(" :: ")[0]] += max(0, micros(block["work_s"]) - spent[block["id"]])
+
+    assert dict(sums) == log.self_times
+
+
+def test_what_failed_is_found_by_its_block(told, log):
+    failed = {(flow, block) for flow, block, status in log.recount.executions if status == "failed"}
+
+    for flow, block in failed:
+        number = len(told.transactions(q=f'flow:{flow} block:"{block}"/failed'))
+        assert number == told.total(f'flow:{flow} block:"{block}"/failed')
+        truth = {
+            key
+            for key, way in log.recount.ways.items()
+            if key[0] == flow and any(step[3] == block for step in way.steps)
+        }
+        assert number == len(truth)
+
+
+def test_told_twice_it_answers_the_same(told, log):
+    before = told.everything(log.flows)
+
+    told.say(log.lines)
+
+    assert told.everything(log.flows) == before
+
+
+def test_shuffled_it_answers_the_same(told, log, serving_new):
+    with serving_new() as other:
+        other.say(log.shuffled())
+
+        assert other.everything(log.flows) == told.everything(log.flows)
+        known = ids(told)
+        for key in sampled(log, 20):
+            path = f"/v1/transactions/{known[key]}"
+            assert other.get(path) == told.get(path)
