@@ -6,19 +6,7 @@ import pytest
 from flowtrail.model.errors import PageConflict
 from flowtrail.model.pages import Page, Writer, page_number, split_number
 from flowtrail.storage.interface import Head
-
-
-def page(writer: Writer, sequence: int, body: bytes = b"body") -> Page:
-    """A page as stores see it: bytes that mean nothing to them."""
-    mark = b"%d/%d/" % (writer.ordinal, sequence)
-    return Page(
-        page_number(writer.ordinal, sequence),
-        b"header" + mark,
-        b"previous" + mark,
-        b"hash" + mark + body,
-        b"secret",
-        body,
-    )
+from tests.support.opaque import opaque_page as page
 
 
 def sequences(pages: list[Page]) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
+from flowtrail.model.errors import StoreTooNew
 from flowtrail.model.ids import random_bytes
 from flowtrail.model.points import reach
 from flowtrail.projection.version import PROJECTION_VERSION
@@ -18,9 +19,9 @@ from flowtrail.storage.sqlite.connection import (
     connect_reader,
     connect_writer,
     prepare,
+    refuse_newer,
     store_errors,
     sync_directory,
-    user_version,
 )
 from flowtrail.storage.sqlite.lock import switching
 from flowtrail.storage.sqlite.schema import VIEWS, VIEWS_MIGRATIONS, VIEWS_VERSION
@@ -49,18 +50,28 @@ class ViewsFiles:
         Raises: StoreTooNew, StoreUnavailable.
         """
         with store_errors(f"opening {self.present}"):
-            if self.present.exists() and not self._ready.exists():
-                with self.opening():
-                    connection = connect_reader(self.present)
-                    try:
-                        if 0 < user_version(connection) <= VIEWS_VERSION:
-                            return
-                    finally:
-                        connection.close()
+            if self.present.exists() and not self._ready.exists() and self._is_current():
+                return
             with switching(self._directory, alone=True):
                 self._finish_switch()
                 connect_views(self.present).close()
                 sync_directory(self._directory)
+
+    def _is_current(self) -> bool:
+        with self.opening():
+            connection = connect_reader(self.present)
+        try:
+            if refuse_newer(connection, VIEWS_VERSION, str(self.present)) < VIEWS_VERSION:
+                return False
+            projection = connection.execute("SELECT projection FROM present").fetchone()
+            if projection is not None and projection[0] > PROJECTION_VERSION:
+                raise StoreTooNew(
+                    f"{self.present} was made by a newer Flowtrail (projection {projection[0]};"
+                    f" this one knows {PROJECTION_VERSION}); upgrade this one"
+                )
+            return projection is not None
+        finally:
+            connection.close()
 
     def writer(self, path: Path) -> sqlite3.Connection:
         """A write connection to views, which are made when they are missing."""

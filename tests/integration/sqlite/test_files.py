@@ -1,0 +1,203 @@
+"""The files of a SQLite store: made durably, opened as asked, of a known version."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from flowtrail.model.errors import Damaged, StoreTooNew, StoreUnavailable
+from flowtrail.projection.version import PROJECTION_VERSION
+from flowtrail.storage.sqlite import connection as connections
+from flowtrail.storage.sqlite import files, journal
+from flowtrail.storage.sqlite.connection import connect_writer
+from tests.support.folding import Folder
+from tests.support.records import an_order, order_id
+
+
+def altered(path: Path, statement: str) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_store_is_two_databases_in_write_ahead_mode(store, folder, directory):
+    store.journal.register("acme", "w1")
+    folder.tell("acme", *an_order(1))
+
+    assert {path.name for path in directory.glob("*.db")} == {"journal.db", "views.db"}
+    for name in ("journal.db", "views.db"):
+        with sqlite3.connect(directory / name) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize(("synchronous", "expected"), [("FULL", 2), ("NORMAL", 1)])
+def test_a_writer_is_as_durable_as_was_asked(tmp_path, synchronous, expected):
+    connection = connect_writer(tmp_path / "some.db", synchronous, 1_024)
+
+    assert connection.execute("PRAGMA synchronous").fetchone() == (expected,)
+    connection.close()
+
+
+def test_the_journal_is_written_with_full_synchronisation(store):
+    store.journal.register("acme", "w1")
+
+    assert store.journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store.journal._connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+
+
+def test_a_pragma_that_is_not_obeyed_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(connections.SYNCHRONOUS, "FULL", 3)
+
+    with pytest.raises(StoreUnavailable, match="synchronous"):
+        connect_writer(tmp_path / "some.db", "FULL", 1_024)
+
+
+def test_every_directory_that_got_a_new_name_is_synced(opened, directory, monkeypatch):
+    synced = []
+    fsync = os.fsync
+
+    def watched(handle):
+        synced.append(os.path.realpath(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+
+    opened()
+
+    assert str(directory.parent.parent) in synced
+    assert str(directory.parent) in synced
+    assert synced.count(str(directory)) >= 2, "once for each database"
+
+
+def test_a_directory_that_cannot_be_synced_is_an_error(opened, monkeypatch):
+    def failing(handle):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", failing)
+
+    with pytest.raises(StoreUnavailable, match="Input/output"):
+        opened()
+
+
+@pytest.mark.parametrize("name", ["journal.db", "views.db"])
+def test_a_newer_format_is_refused(opened, directory, name):
+    opened().close()
+    altered(directory / name, "PRAGMA user_version = 99")
+
+    with pytest.raises(StoreTooNew, match="newer Flowtrail"):
+        opened(create=False)
+
+
+def test_views_of_a_newer_projection_are_refused(opened, directory):
+    opened().close()
+    altered(directory / "views.db", f"UPDATE present SET projection = {PROJECTION_VERSION + 1}")
+
+    with pytest.raises(StoreTooNew):
+        opened(create=False)
+
+
+def test_an_older_format_is_migrated_and_keeps_what_it_holds(opened, directory, monkeypatch):
+    store = opened()
+    writer = store.journal.register("acme", "w1")
+    Folder(store.view_writer()).tell("acme", *an_order(1))
+    store.close()
+    monkeypatch.setattr(journal, "JOURNAL_VERSION", 2)
+    monkeypatch.setattr(journal, "JOURNAL_MIGRATIONS", {1: "ALTER TABLE page ADD COLUMN note TEXT;"})
+    monkeypatch.setattr(files, "VIEWS_VERSION", 3)
+    monkeypatch.setattr(
+        files,
+        "VIEWS_MIGRATIONS",
+        {
+            1: "ALTER TABLE link ADD COLUMN note TEXT",
+            2: "CREATE TABLE extra (x); CREATE INDEX extra_x ON extra (x);",
+        },
+    )
+
+    again = opened(create=False)
+
+    assert again.journal.writers() == [writer]
+    assert again.transactions.find("acme", order_id(1)) is not None
+    for name, version, query in (
+        ("journal.db", 2, "SELECT note FROM page"),
+        ("views.db", 3, "SELECT x, note FROM extra, link"),
+    ):
+        with sqlite3.connect(directory / name) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+            connection.execute(query)
+
+
+def test_views_of_an_older_projection_are_read_but_not_written_until_they_are_rebuilt(opened, directory):
+    first = opened()
+    Folder(first.view_writer()).tell("acme", *an_order(1))
+    first.close()
+    altered(directory / "views.db", "UPDATE present SET projection = 0, holder = NULL")
+    store = opened(create=False)
+    old = Folder(store.view_writer())
+
+    with pytest.raises(StoreUnavailable, match="rebuild"):
+        old.tell("acme", *an_order(2))
+    assert store.views_version() == (0, False)
+    assert store.transactions.find("acme", order_id(1)) is not None
+
+    rebuilt = old.writer.begin_rebuild()
+    again = Folder(rebuilt)
+    again.tell("acme", *an_order(1), *an_order(2))
+    assert store.views_version() == (0, True)
+    old.writer.finish_rebuild(rebuilt)
+
+    assert store.views_version() == (PROJECTION_VERSION, False)
+    assert store.transactions.find("acme", order_id(2)) is not None
+
+
+def test_lost_views_are_empty_views(opened, directory):
+    store = opened()
+    writer = store.journal.register("acme", "w1")
+    store.close()
+    for path in directory.glob("views.db*"):
+        path.unlink()
+
+    again = opened(create=False)
+
+    assert again.journal.writers() == [writer]
+    assert again.changes.visible() == {}
+
+
+@pytest.mark.parametrize("name", ["journal.db", "views.db"])
+def test_a_file_that_is_no_database_is_damage(opened, directory, name):
+    opened().close()
+    for path in directory.glob(f"{name}*"):
+        path.unlink()
+    (directory / name).write_bytes(b"this is no database" * 1_000)
+
+    with pytest.raises(Damaged):
+        opened(create=False)
+
+
+def test_damage_inside_a_file_is_a_problem_of_its_health(opened, directory):
+    store = opened()
+    folder = Folder(store.view_writer())
+    folder.tell("acme", *(record for number in range(1, 400) for record in an_order(number)))
+    folder.writer.forget()
+    store.close()
+    path = directory / "views.db"
+    whole = bytearray(path.read_bytes())
+    for at in range(8 * 4_096, len(whole) - 4_096, 4_096):
+        whole[at : at + 64] = b"\xff" * 64
+    path.write_bytes(whole)
+
+    health = opened(create=False).check()
+
+    assert health.problems
+    assert "views.db" in health.problems[0]
+
+
+def test_health_names_sizes_and_holder(store, reading):
+    store.hold()
+
+    health = reading.check()
+
+    assert list(health.problems) == []
+    assert health.facts["journal.db bytes"] > 0
+    assert health.facts["views.db bytes"] > 0
+    assert str(os.getpid()) in str(health.facts["held by"])
