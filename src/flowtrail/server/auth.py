@@ -41,8 +41,13 @@ class Door:
         self._key = None if settings.api_key is None else settings.api_key.encode()
 
     def caller(self, scope: Scope) -> Caller:
-        """Who asks. Raises: Problem (401 without the key; 403 on loopback for a foreign host or origin)."""
+        """Who asks.
+
+        Raises: Problem (401 without the key; 403 on loopback for a foreign host or origin; 400 for two hosts).
+        """
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise Problem(400, "malformed_request", "a request has one Host", field="Host")
         if self._key is None:
             _check_loopback(headers)
             return LOOPBACK

@@ -55,8 +55,21 @@ OBJECT: Final = (
 STATISTICS: Final = (
     FROM,
     TO,
-    Parameter("step", "The width of a bucket, such as `1h`.", _TEXT),
-    Parameter("group_by", "What groups are made by, separated by commas.", _TEXT),
+    Parameter(
+        "source",
+        "`scan` computes from the rows: exact percentiles, minimum and maximum; `cells` refuses what only rows can.",
+        {"type": "string", "enum": ["cells", "scan"]},
+    ),
+    Parameter(
+        "step",
+        "The width of a bucket: whole minutes such as `15m`, `1h`, `1d`, `1w`; `1mo`, `1y`. One bucket without.",
+        _TEXT,
+    ),
+    Parameter(
+        "group_by",
+        "What groups are made by, separated by commas: `flow`, `version`, `block`, `type`, `status`, `key.NAME`, …",
+        _TEXT,
+    ),
     Q,
     Parameter(
         "source",

@@ -1,4 +1,4 @@
-"""Running a server: `serve` for a process that does nothing else, `serving` inside another program.
+"""Running a server: `serve` for a process that does nothing else, and `serving` (see `embedded`) inside another.
 
 Bind, open and hold the store, project, take in, answer; and back in the opposite order, each step with its patience.
 """
@@ -6,14 +6,13 @@ Bind, open and hold the store, project, take in, answer; and back in the opposit
 import logging
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any, Final
 
 from flowtrail.intake.admission import Intake
 from flowtrail.model.errors import FlowtrailError, Refusal, StoreError, StoreHeld
 from flowtrail.server.assembling import assemble, take_apart
+from flowtrail.server.embedded import held_store, serving
 from flowtrail.server.http import HttpServer
 from flowtrail.server.listening import CannotListen, address_of, bind
 from flowtrail.server.logs import log_to_standard_error
@@ -27,10 +26,10 @@ from flowtrail.storage.interface import Store
 
 log = logging.getLogger(__name__)
 
+__all__ = ["serve", "serving"]
+
 FAILED: Final = 1
 USAGE: Final = 2
-START_S: Final = 30.0
-"""For a server inside another program to come up."""
 
 
 def serve(**given: Any) -> int:
@@ -98,20 +97,10 @@ def _claim(settings: Settings) -> tuple[socket.socket, Store]:
         _check_free(settings.store)
         raise
     try:
-        return listener, _held(settings.store, address_of(listener))
+        return listener, held_store(settings.store, address_of(listener))
     except BaseException:
         listener.close()
         raise
-
-
-def _held(store_url: str, address: str) -> Store:
-    store = open_store(store_url, address=address)
-    try:
-        store.hold()
-    except BaseException:
-        store.close()
-        raise
-    return store
 
 
 def _check_free(store_url: str) -> None:
@@ -154,47 +143,3 @@ def shown(store_url: str) -> str:
     scheme, separator, rest = store_url.partition("://")
     user, at, place = rest.rpartition("@")
     return f"{scheme}://…@{place}" if separator and at and user else store_url
-
-
-@contextmanager
-def serving(store_url: str, *, writing: bool, port: int = 0, **given: Any) -> Iterator[str]:
-    """A server on loopback inside this program, for as long as the context lasts; yields its URL when it answers.
-
-    `writing` holds the store, takes records in and projects them; else the store must be there, is only read, and
-    stays free for others. `given` are further settings. Raises: StoreError, StoreHeld, CannotListen, Refusal.
-    """
-    settings = Settings(store=store_url, port=port, **given)
-    listener = bind(settings.host, port)
-    address = address_of(listener)
-    with ExitStack() as stack:
-        stack.callback(listener.close)
-        store = _held(store_url, address) if writing else open_store(store_url, create=False)
-        stack.callback(store.close)
-        projector = intake = None
-        if writing:
-            projector = supervised(store, store_url)
-            intake = Intake(store, on_commit=projector.wake)
-            stack.callback(projector.stop, settings.drain_s)
-            projector.start()
-            stack.callback(intake.close, settings.drain_s)
-            intake.start()
-        services = assemble(settings, store, address, intake=intake, projector=projector)
-        stack.callback(take_apart, services)
-        stack.enter_context(_threaded(HttpServer, services, listener))
-        yield address
-
-
-@contextmanager
-def _threaded(make: Callable[..., HttpServer], services: Any, listener: socket.socket) -> Iterator[None]:
-    started = threading.Event()
-    server = make(services, on_started=started.set)
-    thread = threading.Thread(target=server.run, args=([listener],), name="http", daemon=True)
-    thread.start()
-    try:
-        while not started.wait(0.1):
-            if not thread.is_alive():
-                raise StoreError("the server inside this program did not start; the log says why")
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(services.settings.drain_s + START_S)

@@ -104,7 +104,9 @@ def _flows(ask: Ask) -> Any:
 
 def _flow(ask: Ask) -> Any:
     given = ask.given
-    return flows.get_flow(ask.store, ask.tenant, ask.path["flow"], given.get("from"), given.get("to"))
+    return flows.get_flow(
+        ask.store, ask.tenant, ask.path["flow"], given.get("from"), given.get("to"), ask.now
+    )
 
 
 def _statistics(ask: Ask) -> Any:

@@ -1,0 +1,212 @@
+"""Requests that are not what they should be: each gets a problem or a closed connection, and nobody else notices."""
+
+import socket
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+
+from flowtrail.server import bodies, connection
+from tests.support.faults import until
+from tests.support.server import transaction
+
+HOST = b"Host: localhost\r\n"
+CLOSE = HOST + b"Connection: close\r\n\r\n"
+POST = b"POST /v1/records HTTP/1.1\r\n" + HOST + b"Content-Type: application/x-ndjson\r\n"
+
+
+def status_of(got: bytes) -> int:
+    assert got.startswith(b"HTTP/1.1 "), got
+    return int(got[9:12])
+
+
+def open_connection(server):
+    place = urlsplit(server.url)
+    return socket.create_connection((place.hostname, place.port), timeout=10)
+
+
+@pytest.fixture(autouse=True)
+def _others_do_not_notice(server):
+    yield
+    assert server.get("/healthz").status_code == 200
+    assert server.services.bodies.held == 0
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"FROBNICATE / HTTP/1.1\r\n" + CLOSE,
+        b"GET / HTTP/9.9\r\n" + CLOSE,
+        b"GET /\x01 HTTP/1.1\r\n" + CLOSE,
+        b"GET / HTTP/1.1\r\nBad Header: x\r\n" + CLOSE,
+        POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
+        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n12345",
+        POST + b"Content-Length: -1\r\n\r\n",
+        POST + b"Content-Length: 1_0\r\n\r\n",
+        POST + b"Content-Length: 99999999999999999999999\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"CONNECT localhost:80 HTTP/1.1\r\n" + CLOSE,
+        b"OPTIONS * HTTP/1.1\r\n" + CLOSE,
+    ],
+)
+def test_what_is_no_request_is_400_as_a_problem(server, sent):
+    got = server.raw(sent)
+
+    assert status_of(got) in {400, 404}, got
+    assert b"application/problem+json" in got
+    assert b"\r\nconnection: close\r\n" in got.lower()
+
+
+def test_a_host_that_stands_twice_is_refused(server):
+    got = server.raw(
+        b"GET /v1/flows HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    )
+    assert status_of(got) == 400
+    got = server.raw(
+        b"GET /v1/flows HTTP/1.1\r\nHost: evil.example\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    assert status_of(got) == 400
+
+
+@pytest.mark.parametrize(
+    "path", [b"/v1/transactions/%ff", b"/v1/transactions/%zz", b"/v1/flows/a%00b", b"/%"]
+)
+def test_a_path_that_is_not_percent_encoded_utf_8_is_400(server, path):
+    got = server.raw(b"GET " + path + b" HTTP/1.1\r\n" + CLOSE)
+
+    assert status_of(got) == 400
+    assert b"malformed_path" in got
+
+
+@pytest.mark.parametrize("parts", [1, 40], ids=["at once", "in parts"])
+@pytest.mark.parametrize("what", ["one header", "many headers", "path"])
+def test_a_giant_head_is_431_and_the_end_of_the_connection(server, what, parts):
+    head = {
+        "one header": b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000,
+        "many headers": b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(20_000)),
+        "path": b"GET /" + b"x" * 200_000,
+    }[what]
+    if parts == 1:
+        head += b"\r\n" + CLOSE if what != "path" else b" HTTP/1.1\r\n" + CLOSE
+    with open_connection(server) as client:
+        size = len(head) // parts + 1
+        got = b""
+        try:
+            for start in range(0, len(head), size):
+                client.sendall(head[start : start + size])
+            while more := client.recv(65_536):
+                got += more
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    assert not got or status_of(got) == 431
+
+
+def test_a_head_just_below_the_limit_is_fine(server):
+    got = server.raw(b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 60_000 + b"\r\n" + CLOSE)
+
+    assert status_of(got) == 200
+
+
+def test_a_large_body_in_tiny_chunks_is_no_giant_head(server):
+    line = b'{"kind":"nonsense"}\n'
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in line * 2_000)
+
+    got = server.raw(
+        POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    )
+
+    assert status_of(got) == 400
+    assert b"nothing_accepted" in got
+
+
+def test_trailers_say_nothing_and_may_not_be_endless(server):
+    begun = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"
+
+    assert status_of(server.raw(begun + b"Authorization: x\r\n\r\n")) == 400
+    got = server.raw(begun + b"X: " + b"x" * 2_000_000)
+    assert not got or status_of(got) == 431
+
+
+def test_a_head_that_does_not_come_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(connection, "HEAD_PATIENCE_S", 0.2)
+    with open_connection(server) as silent, open_connection(server) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+
+        assert status_of(slow.recv(65_536)) == 408
+        assert silent.recv(65_536) == b""
+
+
+def test_a_body_that_does_not_come_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
+    with open_connection(server) as slow:
+        slow.sendall(POST + b"Content-Length: 100\r\n\r\n{")
+        got = slow.recv(65_536)
+
+    assert status_of(got) == 408
+    assert b"slow_body" in got
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_costs_nothing(server):
+    with open_connection(server) as gone:
+        gone.sendall(POST + b"Content-Length: 100\r\n\r\n{")
+        until(lambda: server.server.server_state.tasks)
+
+    until(lambda: not server.server.server_state.tasks)
+    assert b'status="499"' in server.get("/metrics").content
+
+
+def test_a_body_longer_than_it_said_ends_the_connection_after_its_answer(server):
+    got = server.raw(POST + b"Content-Length: 19\r\n\r\n" + b'{"kind":"nonsense"}' + b"GARBAGE\x00\r\n\r\n")
+
+    assert b"nothing_accepted" in got or status_of(got) == 400
+
+
+def test_pipelined_requests_are_answered_in_their_order(server):
+    one = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+
+    got = server.raw(one + one + b"GET /nope HTTP/1.1\r\n" + CLOSE)
+
+    assert got.count(b"HTTP/1.1 200") == 2
+    assert got.index(b"HTTP/1.1 404") > got.rindex(b"HTTP/1.1 200")
+
+
+def test_a_websocket_is_not_to_be_had(server):
+    upgrade = (
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n"
+    )
+
+    got = server.raw(
+        b"GET /v1/live HTTP/1.1\r\n"
+        + HOST
+        + upgrade.replace(b"Upgrade\r\n", b"Upgrade, close\r\n", 1)
+        + b"\r\n"
+    )
+
+    assert status_of(got) in {200, 400}
+
+
+def test_an_old_client_without_a_host_is_refused_politely(server):
+    got = server.raw(b"GET /v1/flows HTTP/1.0\r\n\r\n")
+
+    assert status_of(got) == 403
+    assert b"foreign_host" in got
+
+
+def test_slow_bodies_do_not_keep_others_waiting(server):
+    with open_connection(server) as slow:
+        slow.sendall(POST + b"Content-Length: 100\r\n\r\n{")
+
+        answers = []
+        threads = [
+            threading.Thread(target=lambda n=n: answers.append(server.post(transaction(n)).status_code))
+            for n in range(1, 5)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert answers == [200] * 4
