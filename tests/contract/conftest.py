@@ -1,6 +1,5 @@
 """One suite, every back end: a test asks for `store` and gets run on each. A back end is one entry of `BACK_ENDS`."""
 
-import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -62,12 +61,3 @@ def reading(store: Store, opened: Callable[..., Store]) -> Store:
 def folder(store: Store) -> Folder:
     """A projector on `store`, under a lease."""
     return Folder(store.view_writer())
-
-
-_tenants = itertools.count(1)
-
-
-@pytest.fixture
-def new_tenant() -> Callable[[], str]:
-    """Names of tenants that have nothing yet: an example of a property needs no store of its own."""
-    return lambda: f"tenant-{next(_tenants)}"

@@ -7,7 +7,7 @@ from flowtrail.projection.cells import COHORT, EDGES, EVENTS, WIDTHS
 from flowtrail.projection.state import State
 from tests.support.conditions import selections
 from tests.support.records import BASE, MANY_IDS, an_order, records
-from tests.support.reference import assert_answers_equal, seen, written
+from tests.support.reference import assert_answers_equal, new_tenant, seen, written
 
 # A store is kept over all examples; each has a tenant of its own.
 IN_ONE_STORE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
@@ -15,19 +15,19 @@ IN_ONE_STORE = settings(suppress_health_check=[HealthCheck.function_scoped_fixtu
 batches = st.lists(st.lists(records(MANY_IDS), min_size=1, max_size=12), min_size=1, max_size=4)
 
 
-@settings(IN_ONE_STORE, max_examples=60)
+@settings(IN_ONE_STORE, max_examples=25)
 @given(data=st.data(), told=batches)
-def test_lists_and_counts_equal_the_reference(folder, reading, new_tenant, data, told):
+def test_lists_and_counts_equal_the_reference(folder, reading, data, told):
     tenant = new_tenant()
     reference = written(folder, tenant, told)
 
-    for _ in range(6):
+    for _ in range(4):
         assert_answers_equal(reading, reference, data.draw(selections(tenant)))
 
 
 @IN_ONE_STORE
 @given(told=batches, cold=st.booleans())
-def test_states_and_terms_equal_the_reference(folder, reading, new_tenant, told, cold):
+def test_states_and_terms_equal_the_reference(folder, reading, told, cold):
     tenant = new_tenant()
     folder.cold = cold
     reference = written(folder, tenant, told)
@@ -47,7 +47,7 @@ def test_states_and_terms_equal_the_reference(folder, reading, new_tenant, told,
 
 @IN_ONE_STORE
 @given(told=batches, since=st.none() | st.integers(-2, 5), flow=st.sampled_from([None, "shop", "none"]))
-def test_cells_equal_the_reference(folder, reading, new_tenant, told, since, flow):
+def test_cells_equal_the_reference(folder, reading, told, since, flow):
     tenant = new_tenant()
     reference = written(folder, tenant, told)
     minute = BASE - BASE % 60_000_000

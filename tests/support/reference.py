@@ -1,5 +1,6 @@
 """What a store answers, side by side with the memory store, which asks every transaction one by one."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,12 @@ from flowtrail.storage.memory.store import MemoryStore
 from tests.support.folding import Folder
 
 MANY_PAGES = 1_000
+_tenants = itertools.count(1)
+
+
+def new_tenant() -> str:
+    """The name of a tenant that has nothing yet: an example of a property needs no store of its own."""
+    return f"tenant-{next(_tenants)}"
 
 
 def written(folder: Folder, tenant: str, told: Sequence[Sequence[Folded]]) -> MemoryStore:

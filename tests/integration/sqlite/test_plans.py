@@ -1,0 +1,126 @@
+"""Lists and counts read indexes: no condition with a term or a column looks through a whole table."""
+
+import pytest
+
+from flowtrail.model.conditions import (
+    EVERYTHING,
+    AllOf,
+    AnyOf,
+    Between,
+    BlockHas,
+    FlowIs,
+    HasFailures,
+    HasTerm,
+    HasTermPrefix,
+    IdIs,
+    IsStuck,
+    KeyStarts,
+    Moment,
+    Not,
+    StatusIs,
+    TypeIs,
+)
+from flowtrail.projection import terms
+from flowtrail.storage.interface import Cursor, Selection
+from flowtrail.storage.sqlite import plan as planning
+from flowtrail.storage.sqlite.walk import Walk
+from tests.support.records import BASE, an_order, order_id
+
+NOW = Moment(BASE + 10_000_000_000)
+CONDITIONS = {
+    "everything": EVERYTHING,
+    "status": StatusIs("failed"),
+    "two statuses": AnyOf((StatusIs("failed"), StatusIs("filtered"))),
+    "not a status": Not(StatusIs("filtered")),
+    "flow and type": AllOf((FlowIs("shop"), TypeIs("order"))),
+    "failures": HasFailures(),
+    "a term": HasTerm(terms.key_term("customer", "C-1")),
+    "two terms": AllOf((HasTerm(terms.key_term("customer", "C-1")), HasTerm(terms.version_term("3")))),
+    "either term": AnyOf((HasTerm(terms.version_term("3")), HasTerm(terms.version_term("4")))),
+    "a term and a status": AllOf((HasTerm(terms.version_term("3")), StatusIs("failed"))),
+    "a term and not another": AllOf((HasTerm(terms.version_term("3")), Not(HasTerm(terms.worker_term("w"))))),
+    "a failed block": BlockHas("ship", "failed"),
+    "an id": IdIs(order_id(3)),
+    "a prefix": HasTermPrefix("o4711"),
+    "a key's prefix": KeyStarts("customer", "C-"),
+    "ended": Between("ended", BASE, BASE + 9_000_000),
+    "updated": Between("updated", BASE, BASE + 9_000_000),
+    "opened": Between("opened", BASE, BASE + 9_000_000),
+    "stuck": IsStuck(),
+}
+
+
+@pytest.fixture
+def orders(folder):
+    folder.tell("acme", *(record for number in range(1, 40) for record in an_order(number)))
+    folder.tell(
+        "acme", *(record for number in range(40, 60) for record in an_order(number, outcome="failed"))
+    )
+    folder.tell("acme", *(record for number in range(60, 70) for record in an_order(number, outcome=None)))
+
+
+def plans_of(store, selection, monkeypatch):
+    """What SQLite says to each statement that a page and a count take."""
+    seen = []
+    with store._views.snapshot() as snapshot:
+        snapshot.connection.set_trace_callback(seen.append)
+        walk = Walk(snapshot, selection)
+        walk.select()
+        walk.count()
+        snapshot.connection.set_trace_callback(None)
+        told = []
+        for statement in seen:
+            steps = snapshot.connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+            told += [(step[3], statement) for step in steps]
+    return told
+
+
+@pytest.mark.parametrize("small", [0, 8_000], ids=["walked", "as a set"])
+@pytest.mark.parametrize("sort", ["opened", "updated", "ended"])
+@pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS)
+@pytest.mark.parametrize("after", [None, Cursor(BASE + 30_000_000, order_id(30), 99)], ids=["first", "later"])
+def test_no_list_or_count_scans_a_table(orders, reading, monkeypatch, condition, sort, small, after):
+    monkeypatch.setattr(planning, "SMALL", small)
+    selection = Selection("acme", NOW, condition, sort=sort, after=after, budget_s=None)
+
+    told = plans_of(reading, selection, monkeypatch)
+
+    assert told
+    scans = [
+        (step, statement)
+        for step, statement in told
+        # Subqueries are scanned because they are what the indexes gave; the three small tables of names are read whole.
+        if step.startswith("SCAN")
+        and not step.startswith(
+            ("SCAN s", "SCAN u", "SCAN (", "SCAN CONSTANT ROW", "SCAN present", "SCAN 1 CONSTANT")
+        )
+        and not step.startswith(("SCAN cohort", "SCAN tenant"))
+    ]
+    assert scans == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "sort", "index"),
+    [
+        (EVERYTHING, "opened", "tx_opened (tenant=? AND opened"),
+        (StatusIs("failed"), "opened", "tx_cohort (cohort=? AND opened"),
+        (HasTerm(terms.version_term("3")), "opened", "PRIMARY KEY (tenant=? AND term=? AND opened"),
+        (EVERYTHING, "ended", "tx_ended (tenant=? AND ended"),
+        (EVERYTHING, "updated", "tx_tick (tenant=? AND tick"),
+    ],
+)
+def test_a_later_page_starts_reading_at_its_cursor(orders, reading, monkeypatch, condition, sort, index):
+    after = Cursor(BASE + 30_000_000, order_id(30), 99)
+
+    told = plans_of(reading, Selection("acme", NOW, condition, sort=sort, after=after), monkeypatch)
+
+    assert any(index in step for step, _ in told), told
+
+
+def test_points_are_read_by_the_unique_index(orders, reading):
+    with reading._views.snapshot() as snapshot:
+        steps = snapshot.connection.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM tx AS t WHERE t.tenant = 1 AND t.id = x'00'"
+        ).fetchall()
+
+    assert [step[3] for step in steps] == ["SEARCH t USING INDEX tx_id (tenant=? AND id=?)"]
