@@ -108,7 +108,7 @@ class Projector:
 
         Raises: LeaseLost, StoreError; then `drop` before the next step.
         """
-        if self._lease is None and not self._take_lease():
+        if not self.take_lease():
             return 0
         pages = self._read()
         if not pages:
@@ -134,7 +134,10 @@ class Projector:
 
     # --- the lease ----------------------------------------------------------------------------------------
 
-    def _take_lease(self) -> bool:
+    def take_lease(self) -> bool:
+        """Whether this projector has the lease, which is taken if it is to be had. Raises: StoreError."""
+        if self._lease is not None:
+            return True
         self._lease = self._writer.acquire(self._holder, LEASE_S)
         if self._lease is None:
             return False

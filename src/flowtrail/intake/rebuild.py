@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from flowtrail.intake.projector import Progress, Projector
+from flowtrail.intake.projector import LEASE_S, Progress, Projector
+from flowtrail.model.clock import monotonic_s, sleep_s
+from flowtrail.model.errors import StoreHeld
 from flowtrail.model.points import reach
 from flowtrail.storage.interface import Store
 
@@ -18,6 +20,7 @@ def rebuild(store: Store, on_progress: Callable[[Progress], None] | None = None)
     fresh = writer.begin_rebuild()
     projector = Projector(store.journal, fresh)
     try:
+        _wait_for_lease(projector)
         while projector.step():
             if on_progress is not None:
                 on_progress(projector.progress)
@@ -27,3 +30,12 @@ def rebuild(store: Store, on_progress: Callable[[Progress], None] | None = None)
     writer.finish_rebuild(fresh)
     reach("switched")
     return projector.progress
+
+
+def _wait_for_lease(projector: Projector) -> None:
+    """A projector that was killed holds its lease until it runs out; one that lives goes on renewing it."""
+    until = monotonic_s() + 2 * LEASE_S
+    while not projector.take_lease():
+        if monotonic_s() > until:
+            raise StoreHeld("another projector writes these views; stop its server first")
+        sleep_s(LEASE_S / 20)
