@@ -1,0 +1,1 @@
+"""MongoDB: where users go when they outgrow one machine; a replica set or a sharded cluster of them."""

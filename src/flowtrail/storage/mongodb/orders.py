@@ -1,0 +1,204 @@
+"""Orders in which a list's candidates come: each gives the next n below a key, newest first, and where they end."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pymongo import DESCENDING
+
+from flowtrail.storage.mongodb.compile import Filter
+from flowtrail.storage.mongodb.connection import Document
+from flowtrail.storage.mongodb.reading import HEADERS, Rows
+from flowtrail.storage.mongodb.rows import INSTANT_BYTES, split_updated, tenant_key, updated_key
+from flowtrail.storage.mongodb.schema import BY_END, TRANSACTIONS, UPDATED
+from flowtrail.storage.mongodb.sources import Source
+
+Key = tuple[int, bytes]
+Slice = tuple[Sequence[tuple[Key, Document]], Key | None]
+
+
+class Order(Protocol):
+    """One way through the candidates."""
+
+    def slice(self, after: Key | None, size: int, rest: Filter) -> Slice:
+        """Of the next `size` candidates below `after`, those that meet `rest`, in order; and the last candidate,
+        None when nothing can follow it."""
+
+    def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
+        """The same, only counted."""
+
+    def total(self) -> int | None:
+        """How many candidates there are in all, where that is known without counting."""
+
+
+class _Indexed:
+    """Candidates by an index of transactions that ends in (`column`, `_id`), both descending."""
+
+    def __init__(self, rows: Rows, filter: Filter, column: str, bounds: Filter, hint: str) -> None:
+        self._rows = rows
+        self._filter = filter
+        self._column = column
+        self._bounds = bounds
+        self._hint = hint
+
+    def slice(self, after: Key | None, size: int, rest: Filter) -> Slice:
+        column = self._column
+        pipeline = self._candidates(after, size)
+        if rest:
+            pipeline.append({"$match": rest})
+        pipeline.append({"$project": HEADERS})
+        rows = [((row[column], row["_id"]), row) for row in self._run(pipeline)]
+        if not rest:
+            return rows, rows[-1][0] if len(rows) == size else None
+        return rows, self._last(after, size)
+
+    def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
+        pipeline = self._candidates(after, size)
+        if rest:
+            pipeline.append({"$match": rest})
+        found = list(self._run([*pipeline, {"$count": "n"}]))
+        counted = int(found[0]["n"]) if found else 0
+        if not rest and counted < size:
+            return counted, None
+        return counted, self._last(after, size)
+
+    def total(self) -> int | None:
+        return None
+
+    def _last(self, after: Key | None, size: int) -> Key | None:
+        """The last candidate of a slice, from the index alone."""
+        column = self._column
+        found = (
+            self._rows.views[TRANSACTIONS]
+            .find(self._query(after), {column: 1}, session=self._rows.session)
+            .sort([(column, DESCENDING), ("_id", DESCENDING)])
+            .hint(self._hint)
+            .skip(size - 1)
+            .limit(1)
+        )
+        for row in found:
+            return (row[column], row["_id"])
+        return None
+
+    def _candidates(self, after: Key | None, size: int) -> list[Filter]:
+        return [
+            {"$match": self._query(after)},
+            {"$sort": {self._column: DESCENDING, "_id": DESCENDING}},
+            {"$limit": size},
+        ]
+
+    def _query(self, after: Key | None) -> Filter:
+        column, bounds = self._column, dict(self._bounds)
+        more: Filter = {}
+        if after is not None:
+            # The instant is bounded by itself too, or MongoDB would not start reading there.
+            bounds["$lte"] = after[0]
+            more["$or"] = [{column: {"$lt": after[0]}}, {"_id": {"$lt": after[1]}}]
+        return self._filter | ({column: bounds} if bounds else {}) | more
+
+    def _run(self, pipeline: list[Filter]) -> Any:
+        return self._rows.views[TRANSACTIONS].aggregate(pipeline, session=self._rows.session, hint=self._hint)
+
+
+class OpenedOrder(_Indexed):
+    """A source's transactions, newest opened first."""
+
+    def __init__(self, rows: Rows, source: Source, opened: Filter) -> None:
+        super().__init__(rows, source.filter, "o", opened, source.hint)
+        self._source = source
+
+    def total(self) -> int | None:
+        return self._source.total if not self._bounds else None
+
+
+class EndedOrder(_Indexed):
+    """A tenant's ended transactions, newest first."""
+
+    def __init__(self, rows: Rows, tenant: int, within: Filter) -> None:
+        super().__init__(rows, {"t": tenant}, "e", {"$exists": True} | within, BY_END)
+
+
+class UpdatedOrder:
+    """A tenant's transactions by their last update, newest first."""
+
+    def __init__(self, rows: Rows, tenant: int, within: Filter) -> None:
+        self._rows = rows
+        self._front = tenant_key(tenant)
+        self._within = within
+
+    def slice(self, after: Key | None, size: int, rest: Filter) -> Slice:
+        keys, last = self._keys(after, size)
+        query: Filter = {"_id": {"$in": [key for _, key in keys]}}
+        found = self._rows.views[TRANSACTIONS].find(
+            {"$and": [query, rest]} if rest else query, HEADERS, session=self._rows.session
+        )
+        rows = {row["_id"]: row for row in found}
+        return [(place, rows[place[1]]) for place in keys if place[1] in rows], last
+
+    def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
+        keys, last = self._keys(after, size)
+        if not rest:
+            return len(keys), last
+        query: Filter = {"$and": [{"_id": {"$in": [key for _, key in keys]}}, rest]}
+        return self._rows.views[TRANSACTIONS].count_documents(query, session=self._rows.session), last
+
+    def total(self) -> int | None:
+        return None
+
+    def _keys(self, after: Key | None, size: int) -> tuple[list[Key], Key | None]:
+        highest = b"\xff" * (INSTANT_BYTES + 16)
+        since, until = self._within.get("$gte"), self._within.get("$lt")
+        low = self._front + (b"" if since is None else max(since, 0).to_bytes(INSTANT_BYTES, "big"))
+        high = self._front + (highest if until is None else max(until, 0).to_bytes(INSTANT_BYTES, "big"))
+        # Keys are compared by length before their bytes.
+        bounds: Filter = {
+            "$gte": low.ljust(len(self._front) + len(highest), b"\0"),
+            "$lt": high.ljust(len(self._front) + len(highest), b"\0"),
+        }
+        if after is not None:
+            bounds["$lt"] = min(bounds["$lt"], updated_key(after[1], after[0]))
+        found = self._rows.views[UPDATED].find({"_id": bounds}, session=self._rows.session)
+        keys = [split_updated(row["_id"]) for row in found.sort("_id", DESCENDING).limit(size)]
+        return keys, keys[-1] if len(keys) == size else None
+
+
+class SetOrder:
+    """All candidates of a source at once, sorted by `column`: where there are few, or no index has that order."""
+
+    def __init__(self, rows: Rows, source: Source, column: str, bounds: Filter) -> None:
+        self._rows = rows
+        self._source = source
+        self._column = column
+        self._bounds = bounds
+
+    def slice(self, after: Key | None, size: int, rest: Filter) -> Slice:
+        column = self._column
+        found = self._rows.views[TRANSACTIONS].aggregate(
+            [
+                {"$match": {"$and": self._parts(after, rest)}},
+                {"$project": HEADERS},
+                {"$sort": {column: DESCENDING, "_id": DESCENDING}},
+            ],
+            session=self._rows.session,
+            hint=self._source.hint,
+            allowDiskUse=True,
+        )
+        return [((row[column], row["_id"]), row) for row in found], None
+
+    def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
+        query: Filter = {"$and": self._parts(after, rest)}
+        found = self._rows.views[TRANSACTIONS].count_documents(
+            query, session=self._rows.session, hint=self._source.hint
+        )
+        return found, None
+
+    def total(self) -> int | None:
+        return None
+
+    def _parts(self, after: Key | None, rest: Filter) -> list[Filter]:
+        column = self._column
+        parts: list[Filter] = [self._source.filter, {column: {"$exists": True}}]
+        parts += [{name: bounds} for name, bounds in self._bounds.items()]
+        if after is not None:
+            instant, key = after
+            parts.append({"$or": [{column: {"$lt": instant}}, {column: instant, "_id": {"$lt": key}}]})
+        return [*parts, rest] if rest else parts

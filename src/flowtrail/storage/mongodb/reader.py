@@ -1,0 +1,233 @@
+"""Reading views: each call is one snapshot, which also says which generation of views is present."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+from pymongo import ASCENDING
+from pymongo.client_session import ClientSession
+
+from flowtrail.model.statuses import RELATIONS
+from flowtrail.projection.cells import Cell, CellKey
+from flowtrail.storage.interface import (
+    Definition,
+    LinkRow,
+    Position,
+    Revision,
+    Selected,
+    Selection,
+    SetAside,
+    Stored,
+)
+from flowtrail.storage.mongodb import cells
+from flowtrail.storage.mongodb.changelog import read_changed
+from flowtrail.storage.mongodb.connection import Client, Document, snapshot, store_errors
+from flowtrail.storage.mongodb.names import TENANT_BYTES, Tenants, read_cohorts
+from flowtrail.storage.mongodb.present import Present, unpack_position
+from flowtrail.storage.mongodb.reading import Rows
+from flowtrail.storage.mongodb.rows import (
+    ID_BYTES,
+    Bodies,
+    found_by_all,
+    id_of,
+    tenant_key,
+    tenant_of,
+    transaction_key,
+)
+from flowtrail.storage.mongodb.schema import (
+    BY_TERM,
+    DEFINITIONS,
+    LINKS,
+    SET_ASIDE,
+    TRANSACTIONS,
+    Names,
+    Views,
+)
+from flowtrail.storage.mongodb.walk import Walk
+
+_decode_set_aside = msgspec.msgpack.Decoder(tuple[int, int, int, bytes | None, str]).decode
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    """One moment: its session, the generation present in it, and that generation's state."""
+
+    session: ClientSession
+    views: Views
+    state: Document
+    epoch: int
+
+
+class MongoReader:
+    """All three reading roles. Any thread."""
+
+    def __init__(self, client: Client, database: Names, tenants: Tenants) -> None:
+        self._client = client
+        self._database = database
+        self._tenants = tenants
+        self._present = Present(database)
+
+    @contextmanager
+    def _snapshot(self, what: str) -> Iterator[_Snapshot]:
+        with store_errors(what), snapshot(self._client) as session:
+            held = self._present.read(session)
+            generation = held["current"]
+            views = Views(self._database, generation)
+            yield _Snapshot(session, views, held["generations"][generation], held["epoch"])
+
+    def _rows(self, at: _Snapshot, tenant: str, number: int) -> Rows:
+        return Rows(at.views, at.session, (number, tenant), Bodies())
+
+    # --- transactions ---
+
+    def find(self, tenant: str, id: bytes) -> Stored | None:
+        with self._snapshot("reading a transaction") as at:
+            number = self._tenants.find(tenant)
+            return None if number is None else self._rows(at, tenant, number).find(id)
+
+    def select(self, selection: Selection) -> Selected:
+        with self._snapshot("listing transactions") as at:
+            revision: int = at.state["revision"]
+            number = self._tenants.find(selection.tenant)
+            if number is None:
+                pinned = revision if selection.after is None else selection.after.pinned
+                return Selected([], None, short=False, pinned=pinned, changed_since=0)
+            return self._walk(at, selection, number).select(revision)
+
+    def count(self, selection: Selection) -> tuple[int, bool]:
+        with self._snapshot("counting transactions") as at:
+            number = self._tenants.find(selection.tenant)
+            return (0, True) if number is None else self._walk(at, selection, number).count()
+
+    def _walk(self, at: _Snapshot, selection: Selection, number: int) -> Walk:
+        cohorts = read_cohorts(at.views, at.session, number)
+        return Walk(self._rows(at, selection.tenant, number), selection, number, cohorts)
+
+    def parents(self, tenant: str, child: bytes) -> list[LinkRow]:
+        with self._snapshot("reading links") as at:
+            number = self._tenants.find(tenant)
+            if number is None:
+                return []
+            rows = at.views[LINKS].find({"c": tenant_key(number) + child}, session=at.session)
+            return sorted(_link(tenant, row["_id"]) for row in rows)
+
+    def children(self, tenant: str, parent: bytes) -> list[LinkRow]:
+        with self._snapshot("reading links") as at:
+            number = self._tenants.find(tenant)
+            if number is None:
+                return []
+            front, rest = tenant_key(number) + parent, ID_BYTES + 1
+            bounds = {"$gte": front + b"\0" * rest, "$lte": front + b"\xff" * rest}
+            rows = at.views[LINKS].find({"_id": bounds}, session=at.session)
+            return sorted(_link(tenant, row["_id"]) for row in rows)
+
+    def definitions(self, tenant: str, kind: str) -> list[Definition]:
+        with self._snapshot("reading definitions") as at:
+            number = self._tenants.find(tenant)
+            rows = at.views[DEFINITIONS].find({"t": number, "kind": kind}, session=at.session)
+            found = [
+                Definition(tenant, kind, tuple(row["name"]), tuple(row["stamp"]), row["body"]) for row in rows
+            ]
+            return sorted(found, key=lambda entry: entry.name)
+
+    def iter_states(self, tenant: str | None = None) -> Iterator[Stored]:
+        with self._snapshot("reading states") as at:
+            numbers = self._tenants.all()
+            names = sorted(numbers) if tenant is None else [tenant] if tenant in numbers else []
+            for name in names:
+                rows = self._rows(at, name, numbers[name])
+                low = transaction_key(numbers[name], b"\0" * ID_BYTES)
+                high = transaction_key(numbers[name], b"\xff" * ID_BYTES)
+                found = at.views[TRANSACTIONS].find({"_id": {"$gte": low, "$lte": high}}, session=at.session)
+                for row in found.sort("_id", ASCENDING):
+                    yield rows.whole(row)
+
+    def iter_terms(self, tenant: str) -> Iterator[tuple[str, int, bytes]]:
+        with self._snapshot("reading terms") as at:
+            number = self._tenants.find(tenant)
+            if number is None:
+                return
+            found = at.views[TRANSACTIONS].aggregate(
+                [
+                    {"$match": {"k": found_by_all(number)}},
+                    {"$project": {"k": 1, "o": 1}},
+                    {"$unwind": "$k"},
+                    {"$sort": {"k": 1, "o": 1, "_id": 1}},
+                ],
+                session=at.session,
+                hint=BY_TERM,
+                allowDiskUse=True,
+            )
+            for row in found:
+                term = row["k"].partition(" ")[2]
+                if term[0] not in "*!":
+                    yield term, row["o"], id_of(row["_id"])
+
+    def iter_links(self) -> Iterator[LinkRow]:
+        with self._snapshot("reading links") as at:
+            self._tenants.all()
+            for row in at.views[LINKS].find({}, {"_id": 1}, session=at.session):
+                yield _link(self._tenants.name(tenant_of(row["_id"])), row["_id"])
+
+    def set_aside(self) -> list[SetAside]:
+        with self._snapshot("reading what was set aside") as at:
+            found = []
+            for row in at.views[SET_ASIDE].find({}, session=at.session).sort("_id"):
+                number, page, leaf, transaction, reason = _decode_set_aside(row["_id"])
+                found.append(SetAside(self._tenants.name(number), page, leaf, transaction, reason))
+            return found
+
+    # --- cells ---
+
+    def cells(
+        self,
+        tenant: str,
+        kind: str,
+        width: str,
+        since: int | None,
+        until: int | None,
+        flow: str | None = None,
+    ) -> list[tuple[CellKey, Cell]]:
+        with self._snapshot("reading cells") as at:
+            number = self._tenants.find(tenant)
+            if number is None:
+                return []
+            named = (number, tenant)
+            return cells.read_cells(at.views, at.session, named, kind, width, (since, until), flow)
+
+    def iter_cells(self) -> Iterator[tuple[CellKey, Cell]]:
+        with self._snapshot("reading cells") as at:
+            yield from cells.iter_cells(at.views, at.session, self._tenants)
+
+    # --- changes ---
+
+    def revision(self) -> Revision:
+        with store_errors("reading the revision"):
+            held = self._present.read()
+            state = held["generations"][held["current"]]
+            return Revision(held["current"], held["epoch"], state["revision"])
+
+    def visible(self) -> Position:
+        with store_errors("reading the position"):
+            held = self._present.read()
+            return unpack_position(held["generations"][held["current"]]["position"])
+
+    def changed(self, tenant: str, after: int, limit: int) -> tuple[list[tuple[int, bytes]], bool] | None:
+        with self._snapshot("reading changes") as at:
+            if after < at.state["log_from"]:
+                return None
+            number = self._tenants.find(tenant)
+            return ([], False) if number is None else read_changed(at.views, at.session, number, after, limit)
+
+    def epoch_end(self, epoch: int) -> int | None:
+        with store_errors("reading the revision"):
+            held = self._present.read()
+            end: int | None = held["generations"][held["current"]]["ends"].get(str(epoch))
+            return end
+
+
+def _link(tenant: str, key: bytes) -> LinkRow:
+    parent = key[TENANT_BYTES : TENANT_BYTES + ID_BYTES]
+    child = key[TENANT_BYTES + ID_BYTES : TENANT_BYTES + 2 * ID_BYTES]
+    return LinkRow(tenant, parent, child, RELATIONS[key[-1]])

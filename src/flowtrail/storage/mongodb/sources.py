@@ -1,0 +1,127 @@
+"""Where a list's candidates come from: entries of the one index over everything a transaction is found by.
+
+A source is a set of such entries. Each gives its transactions newest first, and MongoDB merges the orders of
+several; a page so reads no more than it shows, however deep it stands.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pymongo.client_session import ClientSession
+
+from flowtrail.model.conditions import (
+    AllOf,
+    AnyOf,
+    BlockHas,
+    Condition,
+    HasTerm,
+    HasTermPrefix,
+    IdIs,
+    IsStuck,
+    StatusIs,
+)
+from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term
+from flowtrail.storage.mongodb.compile import Filter, cohort_keys, cohorts_of, prefix_filter
+from flowtrail.storage.mongodb.names import Cohort
+from flowtrail.storage.mongodb.rows import found_by_all, found_by_term, transaction_key
+from flowtrail.storage.mongodb.schema import BY_TERM, TRANSACTIONS, Views
+
+COUNT_BOUND: Final = 4_000
+"""Counting further than this to compare two sources costs more than a wrong choice: some 2 ms."""
+MAX_MERGED: Final = 64
+"""Entries merged into one order; MongoDB sorts instead above 200."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Transactions by a filter that one index answers. `entries` is None where they do not come in order.
+
+    `total` is how many there are over all time, where that is known without counting; `exact` says that being in
+    it is all that its condition asks.
+    """
+
+    filter: Filter
+    entries: int | None
+    total: int | None = None
+    exact: bool = True
+    hint: str = BY_TERM
+
+    @property
+    def ordered(self) -> bool:
+        """Whether its transactions come newest opened first."""
+        return self.entries is not None and self.entries <= MAX_MERGED
+
+    def size(self, views: Views, session: ClientSession, opened: Filter) -> int:
+        """How many it holds within a range of opened instants, at most `COUNT_BOUND`."""
+        if self.total is not None and not opened:
+            return min(self.total, COUNT_BOUND)
+        if self.total == 0:
+            return 0
+        pipeline: list[Filter] = [{"$match": self.filter | opened}, {"$limit": COUNT_BOUND}, {"$count": "n"}]
+        found = list(views[TRANSACTIONS].aggregate(pipeline, session=session, hint=self.hint))
+        return int(found[0]["n"]) if found else 0
+
+
+def everything(tenant: int, totals: Mapping[int, int]) -> Source:
+    """All of a tenant's transactions."""
+    return Source({"k": found_by_all(tenant)}, 1, sum(totals.values()))
+
+
+class Sources:
+    """Finds sources for conditions of one tenant."""
+
+    def __init__(self, tenant: int, cohorts: Mapping[int, Cohort], totals: Mapping[int, int]) -> None:
+        self._tenant = tenant
+        self._cohorts = cohorts
+        self._totals = totals
+
+    def of(self, condition: Condition) -> Source | None:
+        """A source that holds everything that matches; None when no index helps."""
+        numbers = cohorts_of(condition, self._cohorts)
+        if numbers is not None:
+            return self.of_cohorts(numbers)
+        match condition:
+            case HasTerm(term):
+                return self._term(term)
+            case BlockHas(block, status) if status in BLOCK_TERM_STATUSES:
+                whole = condition.since is None and condition.until is None
+                return self._term(block_term(block, status), exact=whole)
+            case HasTermPrefix(prefix):
+                return Source(prefix_filter(self._tenant, prefix), None) if prefix else None
+            case IdIs(key):
+                return Source({"_id": transaction_key(self._tenant, key)}, None, 1, hint="_id_")
+            case IsStuck():
+                transit = cohorts_of(StatusIs("in_transit"), self._cohorts) or frozenset()
+                return _wider(self.of_cohorts(transit))
+            case AllOf(parts):
+                found = [source for part in parts if (source := self.of(part)) is not None]
+                return _wider(found[0]) if found else None
+            case AnyOf(parts):
+                return self._union([self.of(part) for part in parts])
+            case _:
+                return None
+
+    def of_cohorts(self, numbers: frozenset[int]) -> Source:
+        """The transactions of some cohorts."""
+        total = sum(self._totals.get(number, 0) for number in numbers)
+        return Source({"k": {"$in": cohort_keys(self._tenant, numbers)}}, max(len(numbers), 1), total)
+
+    def _term(self, term: str, *, exact: bool = True) -> Source:
+        return Source({"k": found_by_term(self._tenant, term)}, 1, exact=exact)
+
+    @staticmethod
+    def _union(sources: Sequence[Source | None]) -> Source | None:
+        found: list[Source] = [source for source in sources if source is not None]
+        if len(found) < len(sources) or any(source.entries is None for source in found):
+            return None
+        keys: list[Any] = []
+        for source in found:
+            wanted = source.filter["k"]
+            keys.extend(wanted["$in"] if isinstance(wanted, dict) else [wanted])
+        keys = list(dict.fromkeys(keys))
+        return Source({"k": {"$in": keys}}, max(len(keys), 1), exact=all(source.exact for source in found))
+
+
+def _wider(source: Source) -> Source:
+    return Source(source.filter, source.entries, source.total, exact=False, hint=source.hint)
