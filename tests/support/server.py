@@ -1,162 +1,150 @@
-"""A real server over real sockets, in this process, whose parts a test can reach and break."""
+"""A server as users run it, in processes that can be killed one by one and started again at the same address."""
 
-import json
+import contextlib
+import os
+import signal
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
+import psutil
 
-from flowtrail.intake.admission import Intake
-from flowtrail.server.assembling import assemble, take_apart
-from flowtrail.server.embedded import answering
-from flowtrail.server.http import HttpServer
-from flowtrail.server.listening import address_of, bind
-from flowtrail.server.services import Services
-from flowtrail.server.settings import Settings
-from flowtrail.server.supervisor import supervised
-from flowtrail.storage import open_store
-from flowtrail.storage.interface import Store
-
-NDJSON = {"Content-Type": "application/x-ndjson"}
-
-Json = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+SITE = Path(__file__).parent / "site"
+START_S = 60.0
+PROJECTOR = "flowtrail.server.projecting"
 
 
-@dataclass(slots=True)
-class Served:
-    """A running server. `store` is what it works on; faults can be put in before it starts."""
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a process that traps and mutants reach."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOWTRAIL_")}
+    return kept | {"PYTHONPATH": os.pathsep.join((str(SITE), str(ROOT)))} | more
 
-    url: str
-    client: httpx2.Client
-    services: Services
-    store: Store
-    server: HttpServer
 
-    def post(self, *records: Json, **headers: str) -> httpx2.Response:
-        return self.client.post("/v1/records", content=ndjson(records), headers=NDJSON | headers)
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
-    def written(self, *records: Json) -> str:
-        """The token of these records, all accepted."""
-        answer = self.post(*records)
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["rejected"] == []
-        return str(answer.json()["token"])
 
-    def seen(self, *records: Json) -> None:
-        """Have these records visible."""
-        token = self.written(*records)
-        answer = self.client.get("/v1/flows", headers={"Flowtrail-After": token})
-        assert answer.status_code == 200, answer.text
+class Server:
+    """`flowtrail serve` on one store and one port. `log` collects what all its processes say."""
 
-    def get(self, path: str, **parameters: str) -> httpx2.Response:
-        return self.client.get(path, params=parameters)
+    def __init__(self, store: str, log: Path, *options: str, **more: str) -> None:
+        self.store, self.log = store, log
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = environment(**more)
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def raw(self, sent: bytes) -> bytes:
-        """What comes back for these very bytes until the server closes, or stays silent for a second."""
-        place = urlsplit(self.url)
-        with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
-            connection.sendall(sent)
-            connection.settimeout(1)
-            got = b""
+    def start(self) -> None:
+        """Start it and wait until it is ready; again while the store is still held by one that is dying."""
+        until = time.monotonic() + START_S
+        while True:
+            self._spawn()
+            if self._ready(until):
+                return
+            if time.monotonic() > until:
+                raise AssertionError(f"the server did not start:\n{self.said()}")
+            time.sleep(0.05)
+
+    def _spawn(self) -> None:
+        words = ["-m", "flowtrail", "serve", "--store", self.store, "--port", str(self.port), *self._options]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *words],
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
+            )
+
+    def _ready(self, until: float) -> bool:
+        while self.alive and time.monotonic() < until:
+            with contextlib.suppress(httpx2.HTTPError):
+                if httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                    return True
+            time.sleep(0.02)
+        return False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The server process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def projectors(self) -> list[psutil.Process]:
+        """The processes that project for it, usually one."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return [
+                child
+                for child in psutil.Process(self.pid).children(recursive=True)
+                if PROJECTOR in " ".join(_words(child))
+            ]
+        return []
+
+    def kill(self, whom: str = "all") -> None:
+        """kill -9 "server", "projector" or "all" of it."""
+        victims = self.projectors() if whom != "server" else []
+        if whom != "projector" and self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+
+    def ensure(self) -> None:
+        """Start it unless it runs."""
+        if not self.alive:
+            self.start()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait until it is gone."""
+        if self.alive and self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
             try:
-                while more := connection.recv(65_536):
-                    got += more
-            except (TimeoutError, ConnectionResetError):
-                pass
-            return got
+                self._process.wait(60)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+                raise AssertionError(f"the server does not stop:\n{self.said()}") from None
+
+    def get(self, path: str, *, after: str | None = None, **parameters: Any) -> httpx2.Response:
+        """One GET; with `after`, once what the token names is visible."""
+        headers = {"Flowtrail-After": after} if after else {}
+        return httpx2.get(self.url + path, params=parameters, headers=headers, timeout=60)
+
+    def said(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-3_000:] if self.log.exists() else ""
 
 
-@contextmanager
-def served(
-    url: str = "memory:",
-    *,
-    store: Store | None = None,
-    writing: bool = True,
-    projecting: bool = True,
-    key: str | None = None,
-    **settings: Any,
-) -> Iterator[Served]:
-    """A server on `store`, or on the store at `url`."""
-    chosen = Settings(store=url, port=0, api_key=key, **{"drain_s": 5, **settings})
-    with ExitStack() as stack:
-        listener = bind("127.0.0.1", 0)
-        stack.callback(listener.close)
-        if store is None:
-            store = open_store(url, address=address_of(listener))
-            stack.callback(store.close)
-        projector = supervised(store, url) if projecting else None
-        intake = Intake(store, on_commit=projector.wake if projector else None) if writing else None
-        if projector is not None:
-            stack.callback(projector.stop, 0)
-            projector.start()
-        if intake is not None:
-            stack.callback(intake.close, 2)
-            intake.start()
-        services = assemble(chosen, store, address_of(listener), intake=intake, projector=projector)
-        stack.callback(take_apart, services)
-        server = stack.enter_context(answering(services, listener))
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        client = stack.enter_context(httpx2.Client(base_url=services.address, headers=headers, timeout=30))
-        yield Served(services.address, client, services, store, server)
+def _words(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return list(process.cmdline())
+    return []
 
 
-def ndjson(records: Sequence[Json]) -> bytes:
-    return b"\n".join(json.dumps(record).encode() for record in records)
-
-
-def transaction(number: int = 1, **more: Any) -> Json:
-    """An order's announcement."""
-    return {
-        "kind": "transaction",
-        "id": transaction_id(number),
-        "flow": "shop-to-erp",
-        "object_type": "order",
-        "object_id": str(4710 + number),
-        "keys": {"customer": "C-9"},
-        "created_at": "2026-11-23T10:00:00.000120Z",
-    } | more
-
-
-def block(number: int = 1, execution: int = 1, **more: Any) -> Json:
-    """A finished execution."""
-    return {
-        "kind": "block",
-        "transaction": transaction_id(number),
-        "id": f"{execution:016x}",
-        "block": "map",
-        "stage": "processing",
-        "status": "succeeded",
-        "queued_at": "2026-11-23T10:00:00.200Z",
-        "started_at": "2026-11-23T10:00:00.250Z",
-        "ended_at": "2026-11-23T10:00:01.750Z",
-    } | more
-
-
-def end(number: int = 1, outcome: str = "delivered", **more: Any) -> Json:
-    """How an order ended."""
-    return {
-        "kind": "end",
-        "transaction": transaction_id(number),
-        "outcome": outcome,
-        "ended_at": "2026-11-23T10:00:02Z",
-    } | more
-
-
-def transaction_id(number: int = 1) -> str:
-    return f"0192e4a0b1c27d3e8f90a1b2{number:08x}"
-
-
-def problem(answer: httpx2.Response, status: int, code: str) -> Json:
-    """The members of a refusal, which is what it must be."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    told: Json = answer.json()
-    assert told["status"] == status
-    assert told["code"] == code, told
-    assert told["title"]
-    assert told["detail"]
-    return told
+@contextlib.contextmanager
+def running(store: str, log: Path, *options: str, **more: str) -> Iterator[Server]:
+    """A server that runs until the block is left; then it is stopped, or killed where the test failed."""
+    server = Server(store, log, *options, **more)
+    try:
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        server.kill()

@@ -13,6 +13,8 @@ from flowtrail.intake.wire import decode_body
 from flowtrail.model.records import AnyRecord
 
 BASE = 1_790_000_000_000_000
+OPEN = 60
+"""Transactions that are under way together."""
 BLOCKS = ("receive", "validate", "map", "enrich", "deliver")
 
 Json = dict[str, Any]
@@ -32,9 +34,11 @@ def story(seed: int, transactions: int, *, repeats: float = 0.05) -> list[Json]:
     }
     records = [flow]
     while told:
-        own = told[min(random.randrange(len(told)), random.randrange(len(told)))]
-        records.append(own.pop(0))
-        told = [each for each in told if each]
+        reach = min(len(told), OPEN)
+        place = min(random.randrange(reach), random.randrange(reach))
+        records.append(told[place].pop(0))
+        if not told[place]:
+            del told[place]
     for seq, record in enumerate(records, 1):
         record.update(producer=f"shop-{seed}/{seed:x}", seq=seq)
     again = [record for record in records if random.random() < repeats]
