@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.server import Served, served
+from tests.support.served import Served, served
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def server() -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def told() -> Iterator[Served]:
     """A server that knows two orders, for tests that only ask."""
-    from tests.support.server import block, end, transaction
+    from tests.support.served import block, end, transaction
 
     with served() as running:
         exception = {"type": "KeyError", "message": "'sku'", "frames": [{"function": "map", "line": 7}]}

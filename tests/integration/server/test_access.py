@@ -6,7 +6,7 @@ import pytest
 
 from flowtrail.model.errors import Refusal
 from flowtrail.server.settings import read_settings
-from tests.support.server import problem, served, transaction
+from tests.support.served import problem, served, transaction
 
 KEY = "a-key-of-some-length"
 ROUTES = ["/v1/transactions", "/v1/live", "/metrics", "/openapi.json", "/nope", "/"]

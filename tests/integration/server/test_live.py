@@ -11,7 +11,7 @@ import pytest
 
 from flowtrail.server import live
 from tests.support.faults import until
-from tests.support.server import block, end, problem, served, transaction, transaction_id
+from tests.support.served import block, end, problem, served, transaction, transaction_id
 
 
 class Events:
@@ -57,19 +57,19 @@ def following(server, query="", last_id=None, **headers):
             yield events
 
 
-def numbers_of(id):
-    generation, epoch, number = id.rsplit(".", 2)
+def numbers_of(text):
+    generation, epoch, number = text.rsplit(".", 2)
     return generation, int(epoch), int(number)
 
 
 def test_what_matches_is_told_as_lists_show_it(server):
     with following(server) as events:
         server.seen(transaction())
-        name, data, id = events.next()
+        name, data, last = events.next()
 
     assert name == "match"
     assert data == server.get("/v1/transactions").json()["transactions"][0]
-    assert numbers_of(id) == tuple(server.store.changes.revision())
+    assert numbers_of(last) == tuple(server.store.changes.revision())
 
 
 def test_the_feed_begins_now(server):
@@ -164,8 +164,8 @@ def test_what_cannot_be_resumed_is_answered_with_reset_and_goes_on_from_now(serv
     }[change]
 
     with following(server, last_id=last) as events:
-        name, _, id = events.next()
-        assert (name, numbers_of(id)) == ("reset", (generation, epoch, number))
+        name, _, last = events.next()
+        assert (name, numbers_of(last)) == ("reset", (generation, epoch, number))
         server.seen(transaction(2))
         assert events.next()[1]["id"] == transaction_id(2)
 
@@ -196,10 +196,10 @@ def test_rebuilt_views_reset_those_who_listen(server):
         projector.close()
         writer.finish_rebuild(fresh)
 
-        name, _, id = events.next()
+        name, _, last = events.next()
 
     assert name == "reset"
-    assert numbers_of(id)[0] == server.store.changes.revision().generation
+    assert numbers_of(last)[0] == server.store.changes.revision().generation
 
 
 @pytest.mark.parametrize("id", ["nonsense", "a.b.c", "a.1", "g.1.-2", "g.1.99999999999999999999", ".1.2"])
@@ -242,7 +242,7 @@ def test_nobody_looks_while_nobody_listens(server, monkeypatch):
         assert len(server.services.hub._feeds) == 1
     feed = server.services.hub._feeds["default"]
 
-    until(lambda: feed.follower.done())
+    until(feed.follower.done)
 
 
 def test_a_silent_feed_gives_signs_of_life_with_the_present_revision(server, monkeypatch):

@@ -12,7 +12,7 @@ from flowtrail.server.app import build_app
 from flowtrail.server.parameters import LIST
 from flowtrail.server.problems import MEDIA_TYPE
 from tests.support.faults import until
-from tests.support.server import NDJSON, problem, served, transaction, transaction_id
+from tests.support.served import NDJSON, problem, served, transaction, transaction_id
 
 
 def metrics_of(server):

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.support.server import served, transaction, transaction_id
+from tests.support.served import served, transaction, transaction_id
 
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 

@@ -7,7 +7,7 @@ import pytest
 
 from flowtrail.server.answers import Problem
 from flowtrail.server.routes.reads import READS
-from tests.support.server import problem, served, transaction, transaction_id
+from tests.support.served import problem, served, transaction, transaction_id
 
 ID = transaction_id(1)
 PATHS = {
@@ -86,7 +86,7 @@ def test_what_is_not_a_token_is_refused(told, read):
 
 @pytest.mark.parametrize("read", [read for read in READS if "{id}" in read.path], ids=lambda read: read.path)
 def test_an_unknown_transaction_is_404_and_a_malformed_id_400(told, read):
-    unknown, malformed = (read.path.replace("{id}", id) for id in ("f" * 32, "ABC"))
+    unknown, malformed = (read.path.replace("{id}", each) for each in ("f" * 32, "ABC"))
 
     problem(told.client.get(unknown), 404, "not_found")
     assert problem(told.client.get(malformed), 400, "invalid_id")["received"] == "ABC"

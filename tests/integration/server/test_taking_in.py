@@ -9,7 +9,7 @@ import zstandard
 from flowtrail.model.errors import StoreFull, StoreUnavailable
 from flowtrail.storage import open_store
 from tests.support.faults import FaultyJournal, until
-from tests.support.server import (
+from tests.support.served import (
     NDJSON,
     block,
     end,
