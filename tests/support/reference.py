@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from flowtrail.projection.tracked import Folded
+from flowtrail.projection.difference import Folded
 from flowtrail.storage.interface import Selection, Store, Stored
 from flowtrail.storage.memory.store import MemoryStore
 from tests.support.folding import Folder

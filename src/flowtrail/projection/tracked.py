@@ -9,37 +9,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flowtrail.model.limits import MAX_EXECUTIONS
-from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord, encode_record
+from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord
 from flowtrail.projection.chain import Chain
 from flowtrail.projection.derive import (
-    current_block,
     end_instant,
     execution_terms,
     facts_header,
     facts_terms,
     header_of,
 )
+from flowtrail.projection.difference import Difference, Folded, add_record, described, fold_first, piece_of
 from flowtrail.projection.executions import arrival_at
 from flowtrail.projection.header import Header
 from flowtrail.projection.kept import Kept, merged
-from flowtrail.projection.registers import join, merged_block
+from flowtrail.projection.registers import merged_block
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Scope, Tally
-
-Folded = TransactionRecord | BlockRecord | EndRecord
-
-
-class Difference:
-    """What one fold changed: facts and piece as bytes to store (None: not changed), terms, and the header before."""
-
-    __slots__ = ("before", "facts", "piece", "terms_gone", "terms_new")
-
-    def __init__(self, before: Header | None) -> None:
-        self.before = before
-        self.facts: bytes | None = None
-        self.piece: bytes | None = None
-        self.terms_gone: Sequence[str] = ()
-        self.terms_new: Sequence[str] = ()
 
 
 class Tracked:
@@ -111,19 +96,8 @@ class Tracked:
     def _first(self, records: Sequence[Folded], tally: Tally) -> Difference:
         """A transaction nobody stored yet: told whole, as most are, this is all that is ever done for it."""
         state = self.state
-        told = [record for record in records if type(record) is BlockRecord]
-        executions = {record.id: record for record in told}
-        plain = len(executions) == len(told) <= MAX_EXECUTIONS
-        if plain:
-            state.executions.update(executions)
-            for record in records:
-                if type(record) is not BlockRecord:
-                    self._add(state, record)
-        else:
-            for record in records:
-                self._add(state, record)
-            told = list(merged(state.executions))
-        header, terms = self._describe(told)
+        told, plain = fold_first(state, records)
+        header, self._facts_terms, terms = described(state, told)
         self.header = header
         scope = self._scope(tally, header)
         scope.journey(told, header.ended_at)
@@ -133,43 +107,9 @@ class Tracked:
         difference = Difference(None)
         difference.terms_new = sorted(terms)
         difference.facts = state.encode_facts()
-        if not told:
-            return difference
-        if plain:
-            difference.piece = encode_record([executions[key] for key in sorted(executions)])
-        else:
-            difference.piece = state.encode_executions()
+        if told:
+            difference.piece = piece_of(told) if plain else state.encode_executions()
         return difference
-
-    def _describe(self, told: Sequence[BlockRecord]) -> tuple[Header, set[str]]:
-        """Header and terms of the whole state in one pass; what later folds need is made when they come."""
-        state = self.state
-        header = facts_header(state)
-        terms = self._facts_terms = facts_terms(state)
-        if not told:
-            return header, terms
-        header.updated_at = max(header.updated_at, *[record.at for record in told])
-        if header.created_at is None:
-            arrived = min([arrival_at(record) for record in told])
-            header.opened_at = min(header.opened_at or arrived, arrived)
-        for record in told:
-            status = record.status
-            if status == "succeeded" and record.worker is None:
-                continue
-            terms = terms.union(execution_terms(record))
-            if status == "failed":
-                header.has_failures = True
-        if header.status == "in_transit":
-            header.current_block = current_block(state)
-        return header, terms
-
-    @staticmethod
-    def _add(state: State, record: Folded) -> bool:
-        if type(record) is BlockRecord:
-            return state.add_block(record)
-        if type(record) is EndRecord:
-            return state.add_end(record)
-        return state.add_transaction(record)  # type: ignore[arg-type]
 
     def _arrive(
         self,
@@ -207,7 +147,7 @@ class Tracked:
             self._count_whole(scope, header, 1)
         difference = Difference(before)
         if blocks:
-            difference.piece = encode_record(sorted(blocks, key=_id) if len(blocks) > 1 else blocks)
+            difference.piece = piece_of(blocks)
         if end is not None:
             difference.facts = state.encode_facts()
         if (
@@ -229,7 +169,7 @@ class Tracked:
         changed: list[BlockRecord] = []
         moved = False
         for record in records:
-            if self._add(state, record):
+            if add_record(state, record):
                 moved = True
                 if type(record) is BlockRecord:
                     changed.append(record)
@@ -400,7 +340,7 @@ class Tracked:
     ) -> Difference:
         difference = Difference(before)
         if changed:
-            difference.piece = _piece(changed)
+            difference.piece = piece_of(changed)
         if facts:
             difference.facts = self.state.encode_facts()
         lost = [t for old in touched.values() if old is not None for t in execution_terms(old)]
@@ -435,24 +375,6 @@ class Tracked:
         difference = Difference(before)
         new_facts = self.state.encode_facts()
         difference.facts = None if new_facts == facts else new_facts
-        difference.piece = _piece(changed) if changed else None
+        difference.piece = piece_of(changed) if changed else None
         self._tell_terms(difference, terms)
         return difference
-
-
-def _id(record: BlockRecord) -> bytes:
-    return record.id
-
-
-def _piece(changed: list[BlockRecord]) -> bytes:
-    """The canonical bytes of what these statements say together."""
-    if len(changed) == 1:
-        return encode_record(changed)
-    by_id: dict[bytes, list[BlockRecord]] = {}
-    for record in changed:
-        by_id.setdefault(record.id, []).append(record)
-    found: list[BlockRecord] = []
-    for key in sorted(by_id):
-        statements = by_id[key]
-        found.extend(statements if len(statements) == 1 else join(statements)[0])
-    return encode_record(found)

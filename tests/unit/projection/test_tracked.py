@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from flowtrail.projection.cells import add_into
 from flowtrail.projection.contributions import contributions
 from flowtrail.projection.derive import header_of, terms_of
+from flowtrail.projection.difference import add_record
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Tally
 from flowtrail.projection.tracked import Tracked
@@ -17,7 +18,7 @@ ONE = [IDS[0]]
 def folded(batch):
     state = State()
     for record in batch:
-        Tracked._add(state, record)
+        add_record(state, record)
     return state
 
 
