@@ -4,32 +4,30 @@ The p-th percentile of n values is the ceil(p/100 × n)-th smallest (nearest ran
 bucket, whose middle is at most 1.1 % off; raw values give it exactly.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
-from flowtrail.projection.cells import HISTOGRAM_CODES, bucket_value
+from flowtrail.projection.cells import HISTOGRAM_CODES, Cell, bucket_value
 
 PERCENTILES: Final = (50, 95, 99)
 
 
-def percentiles_of_cell(cell: Mapping[int | str, int], base: int) -> dict[int, int]:
+def percentiles_of_cell(cell: Cell, base: int) -> dict[int, int]:
     """Each of `PERCENTILES` in microseconds, of the histogram whose codes begin at `base`; empty when it is empty."""
-    counts = sorted(
-        (code - base, amount)
-        for code, amount in cell.items()
-        if isinstance(code, int) and base <= code < base + HISTOGRAM_CODES
-    )
-    total = sum(amount for _, amount in counts)
-    if total <= 0:
+    last = base + HISTOGRAM_CODES
+    # Hours of many blocks make thousands of cells with hundreds of codes each: this loop is what they cost.
+    codes = sorted([code for code in cell if code.__class__ is int and base <= code < last])
+    if not codes:
         return {}
-    found: dict[int, int] = {}
-    wanted = [(percent, rank(percent, total)) for percent in PERCENTILES]
-    reached = 0
-    for bucket, amount in counts:
-        reached += amount
-        while wanted and reached >= wanted[0][1]:
-            found[wanted.pop(0)[0]] = bucket_value(bucket)
-    return found
+    amounts = [cell[code] for code in codes]
+    total = sum(amounts)
+    reached = list(accumulate(amounts))
+    return {
+        percent: bucket_value(codes[bisect_left(reached, rank(percent, total))] - base)
+        for percent in PERCENTILES
+    }
 
 
 def percentiles_of_values(ordered: Sequence[int]) -> dict[int, int]:

@@ -79,9 +79,11 @@ def level(held: Level, seconds: float) -> Json:
 
 def usage(cell: Cell) -> Json:
     """Sums of usages by name, each with the number of executions that told it."""
-    found: Json = {}
-    for key, amount in cell.items():
-        if isinstance(key, str) and key.startswith(code.USAGE_COUNT_PREFIX):
-            name = key.removeprefix(code.USAGE_COUNT_PREFIX)
-            found[name] = {"n": amount, "sum": cell.get(code.USAGE_PREFIX + name, 0) / MICROS}
-    return dict(sorted(found.items()))
+    names = [key[2:] for key in cell if key.__class__ is str and key.startswith(code.USAGE_COUNT_PREFIX)]
+    return {
+        name: {
+            "n": cell[code.USAGE_COUNT_PREFIX + name],
+            "sum": cell.get(code.USAGE_PREFIX + name, 0) / MICROS,
+        }
+        for name in sorted(names)
+    }

@@ -110,7 +110,7 @@ def get_flow(
         "declared": _declaration(versions[0]) if versions else None,
         "from": format_instant(shown[0]),
         "to": format_instant(shown[1]),
-        "transactions": _with_queries(told, listings.transactions((TRANSACTIONS, flow, None), span)),
+        "transactions": {**told, **listings.transactions(told, (TRANSACTIONS, flow, None), span)},
         "duration_s": works(whole),
         "blocks": _blocks(by_block, versions[0] if versions else None, flow, listings, span, seconds),
         "edges": [
@@ -157,24 +157,18 @@ def _blocks(
     for name in names:
         tallied = by_block.get(name, Tallied())
         told = counts(tallied.cell, EXECUTION_COUNTS, seconds)
-        queries = listings.executions((EXECUTIONS, flow, name), span)
         found.append(
             {
                 "block": name,
                 "stage": stages.get(name, DEFAULT_STAGE if name in workers else None),
                 "declared": name in workers,
                 "workers": workers.get(name),
-                "executions": _with_queries(told, queries or {}),
+                "executions": {**told, **listings.executions(told, (EXECUTIONS, flow, name), span)},
                 "wait_s": waits(tallied),
                 "work_s": works(tallied),
             }
         )
     return found
-
-
-def _with_queries(told: Json, queries: dict[str, str]) -> Json:
-    named = {name: query for name, query in queries.items() if name != "arrivals" and told.get(name)}
-    return {**told, "query": queries.get("arrivals"), "queries": named}
 
 
 def _declaration(declared: Declared) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """The query behind each count: asked for, it lists exactly what was counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flowtrail.insight.table import Group
 from flowtrail.model.instants import format_instant
+from flowtrail.model.statuses import OUTCOMES
 from flowtrail.query.grouping import KEY_PREFIX
+from flowtrail.query.items import Json
 from flowtrail.query.terms import quoted
 
-_SAID_IN_QUERIES: Final = frozenset({"flow", "version", "type", "status", "block"})
-EXECUTION_STATUS_COUNTS: Final = ("succeeded", "failed", "skipped")
-OUTCOME_COUNTS: Final = ("delivered", "failed", "filtered", "cancelled")
+_SAID: Final = frozenset({"flow", "version", "type", "status", "block"})
+_STATUSES: Final = ("succeeded", "failed", "skipped")
 
 
 class Listings:
@@ -24,44 +25,52 @@ class Listings:
         self._q = q.strip()
         self._group_by = group_by
         self._tried_again = tried_again
+        self._unsaid = any(name not in _SAID and not name.startswith(KEY_PREFIX) for name in group_by)
+        self._bases: dict[Group, str] = {}
 
-    def executions(self, group: Group, span: str) -> dict[str, str] | None:
-        """Queries by the name of their count; None where the language cannot say the group."""
-        if any(name not in _SAID_IN_QUERIES and not name.startswith(KEY_PREFIX) for name in self._group_by):
-            return None
-        values = dict(zip(self._group_by, group[1:], strict=True))
-        block = values.get("block")
-        name = "*" if block is None else quoted(block)
+    def executions(self, told: Json, group: Group, span: str) -> Json:
+        """The queries of what is told of a group's executions; null where the language cannot say the group."""
+        if self._unsaid:
+            return {"query": None, "queries": {}}
+        block = dict(zip(self._group_by, group[1:], strict=True)).get("block")
+        head = "block:" + ("*" if block is None else quoted(block))
         when = f"@{span}" if span else ""
-        queries = {"arrivals": self._query(group, f"block:{name}{when}")}
-        for status in EXECUTION_STATUS_COUNTS:
-            queries[status] = self._query(group, f"block:{name}/{status}{when}")
-        return queries
+        base = self._base(group)
+        return {
+            "query": f"{base}{head}{when}",
+            "queries": {status: f"{base}{head}/{status}{when}" for status in _STATUSES if told.get(status)},
+        }
 
-    def transactions(self, group: Group, span: str) -> dict[str, str]:
-        """Queries by the name of their count."""
-        queries = {"arrivals": self._query(group, f"created:{span}" if span else "")}
-        for outcome in OUTCOME_COUNTS:
-            if self._tried_again:
-                term = f"outcome:{outcome}" + (f"@{span}" if span else "")
-            else:
-                term = f"status:{outcome}" + (f" ended:{span}" if span else "")
-            queries[outcome] = self._query(group, term)
-        return queries
+    def transactions(self, told: Json, group: Group, span: str) -> Json:
+        """The queries of what is told of a group's transactions."""
+        base = self._base(group)
+        queries = {}
+        for outcome in OUTCOMES:
+            if told.get(outcome) and self._tried_again:
+                queries[outcome] = f"{base}outcome:{outcome}" + (f"@{span}" if span else "")
+            elif told.get(outcome):
+                queries[outcome] = f"{base}status:{outcome}" + (f" ended:{span}" if span else "")
+        query = f"{base}created:{span}" if span else base.rstrip()
+        return {"query": query, "queries": queries}
 
-    def _query(self, group: Group, term: str) -> str:
-        terms = [self._q] if self._q else []
+    def _base(self, group: Group) -> str:
+        """What the question and the group say, with a space behind; empty when they say nothing."""
+        known = self._bases.get(group)
+        if known is None:
+            known = self._bases[group] = "".join(f"{term} " for term in self._terms(group))
+        return known
+
+    def _terms(self, group: Group) -> Iterator[str]:
+        if self._q:
+            yield self._q
         for name, value in zip(self._group_by, group[1:], strict=True):
             if name == "block" or value is None:
                 continue
             if name.startswith(KEY_PREFIX):
                 head = f"key.{quoted(name.removeprefix(KEY_PREFIX))}:"
-                terms.append(f"{head}{quoted(value)}" if value else f"-{head}*")
+                yield f"{head}{quoted(value)}" if value else f"-{head}*"
             else:
-                terms.append(f"{name}:{quoted(value)}")
-        if term:
-            terms.append(term)
-        return " ".join(terms)
+                yield f"{name}:{quoted(value)}"
 
 
 def span_text(since: int | None, until: int | None) -> str:

@@ -116,7 +116,7 @@ def _from_rows(store: Store, tenant: str, asked: _Asked) -> Json:
     scanned, complete = scan_rows(store, tenant, asked.condition, moment, edges, asked.group_by)
     listings = Listings(asked.q, asked.group_by, tried_again=scanned.tried_again)
     shown = _shown(store, tenant, asked, asked.since, asked.until)
-    answer = _answer(asked, scanned.table, listings, shown, statuses_only=False)
+    answer = _answer(asked, scanned.finish(), listings, shown, statuses_only=False)
     return {**answer, "source": "scan", "complete": complete}
 
 
@@ -166,23 +166,40 @@ def _shown(
     return first, max(first, last)
 
 
+class _Buckets:
+    """The buckets as the answer tells them: their ends, their time that has passed, and their range in queries."""
+
+    def __init__(self, asked: _Asked, table: Table, shown: tuple[int, int] | None) -> None:
+        self._asked, self._edges, self._shown = asked, table.edges, shown
+        self._known: dict[int, tuple[str, str, float, str]] = {}
+
+    def __getitem__(self, bucket: int) -> tuple[str, str, float, str]:
+        """Two instants, seconds, and the range as text; where the range is open, so is the text."""
+        known = self._known.get(bucket)
+        if known is None:
+            since, until = self._edges[bucket], self._edges[bucket + 1]
+            span = span_text(None if since == ALL_TIME[0] else since, None if until == ALL_TIME[1] else until)
+            if self._asked.step is None and self._shown is not None:
+                since, until = self._shown
+            seconds = max(min(until, self._asked.now) - since, 0) / MICROS
+            known = self._known[bucket] = (format_instant(since), format_instant(until), seconds, span)
+        return known
+
+
 def _answer(
     asked: _Asked, table: Table, listings: Listings, shown: tuple[int, int] | None, *, statuses_only: bool
 ) -> Json:
     entries: dict[tuple[int, tuple[str | None, ...]], Json] = {}
+    buckets = _Buckets(asked, table, shown)
+    measures = _statuses if statuses_only else _measures
     for row in rows(table, asked.now):
-        place = (row.bucket, row.group[1:])
-        entry = entries.get(place)
+        since, until, seconds, span = buckets[row.bucket]
+        values = row.group[1:]
+        entry = entries.get((row.bucket, values))
         if entry is None:
-            since, until = _bucket(asked, table, row.bucket, shown)
-            entry = entries[place] = {
-                "from": format_instant(since),
-                "to": format_instant(until),
-                "group": {
-                    name: value or None for name, value in zip(asked.group_by, row.group[1:], strict=True)
-                },
-            }
-        entry.update(_measures(asked, table, row, listings, shown, statuses_only=statuses_only))
+            group = {name: value or None for name, value in zip(asked.group_by, values, strict=True)}
+            entry = entries[row.bucket, values] = {"from": since, "to": until, "group": group}
+        entry.update(measures(row, listings, seconds, span))
     return {
         "from": None if shown is None else format_instant(shown[0]),
         "to": None if shown is None else format_instant(shown[1]),
@@ -192,57 +209,26 @@ def _answer(
     }
 
 
-def _bucket(asked: _Asked, table: Table, bucket: int, shown: tuple[int, int] | None) -> tuple[int, int]:
-    if asked.step is None and shown is not None:
-        return shown
-    return table.edges[bucket], table.edges[bucket + 1]
-
-
-def _measures(
-    asked: _Asked,
-    table: Table,
-    row: Row,
-    listings: Listings,
-    shown: tuple[int, int] | None,
-    *,
-    statuses_only: bool,
-) -> Json:
-    since, until = _bucket(asked, table, row.bucket, shown)
-    seconds = max(min(until, asked.now) - since, 0) / MICROS
-    span = _span(table, row.bucket)
+def _measures(row: Row, listings: Listings, seconds: float, span: str) -> Json:
     cell = row.tallied.cell
     if row.group[0] == EXECUTIONS:
         told = counts(cell, EXECUTION_COUNTS, seconds)
         return {
-            "executions": {**told, **_queries(told, listings.executions(row.group, span))},
+            "executions": {**told, **listings.executions(told, row.group, span)},
             "wait_s": waits(row.tallied),
             "work_s": works(row.tallied),
             "waiting": level(row.waiting, seconds),
             "working": level(row.working, seconds),
             "usage": usage(cell),
         }
-    if statuses_only:
-        told = counts(cell, {"arrivals": TRANSACTION_COUNTS["arrivals"]}, seconds)
-        return {"transactions": {**told, **_queries(told, listings.transactions(row.group, span))}}
     told = counts(cell, TRANSACTION_COUNTS, seconds)
     return {
-        "transactions": {**told, **_queries(told, listings.transactions(row.group, span))},
+        "transactions": {**told, **listings.transactions(told, row.group, span)},
         "duration_s": works(row.tallied),
         "in_transit": level(row.working, seconds),
     }
 
 
-def _queries(told: Json, queries: dict[str, str] | None) -> Json:
-    """The query of all arrivals, and of every other count that is not zero."""
-    if queries is None:
-        return {"query": None, "queries": {}}
-    return {
-        "query": queries["arrivals"],
-        "queries": {name: query for name, query in queries.items() if name != "arrivals" and told.get(name)},
-    }
-
-
-def _span(table: Table, bucket: int) -> str:
-    """The bucket as a range of the query language; where the range is open, so is this."""
-    since, until = table.edges[bucket], table.edges[bucket + 1]
-    return span_text(None if since == ALL_TIME[0] else since, None if until == ALL_TIME[1] else until)
+def _statuses(row: Row, listings: Listings, seconds: float, span: str) -> Json:
+    told = counts(row.tallied.cell, {"arrivals": TRANSACTION_COUNTS["arrivals"]}, seconds)
+    return {"transactions": {**told, **listings.transactions(told, row.group, span)}}
