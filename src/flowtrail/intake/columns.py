@@ -15,6 +15,8 @@ from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import parse_instant
 from flowtrail.model.limits import NEWEST_INSTANT_US, OLDEST_INSTANT_US
 
+Instants = npt.NDArray[np.int64]
+
 REFUSED: Final = 0
 """Stands for an instant that is none; no allowed one is 1970."""
 
@@ -78,10 +80,13 @@ _WEIGHTS: Final = _weights()
 _DAY_STARTS: Final = _days_us()
 
 
-def read_instants(texts: Sequence[str]) -> list[int]:
-    """Microseconds since the epoch of each text, in their order; `REFUSED` for what `parse_instant` refuses."""
+def read_instants(texts: Sequence[str]) -> Instants:
+    """Microseconds since the epoch of each text, in their order; `REFUSED` for what `parse_instant` refuses.
+
+    Raises: TypeError when something else than text is among them.
+    """
     if len(texts) < _FEW:
-        return [_read_one(text) for text in texts]
+        return np.array([_read_one(text) for text in texts], np.int64)
     joined = "\n".join(texts) + "\n"
     offsets: dict[int, int] = {}
     if len(joined) != _WIDTH * len(texts) or not joined.isascii():
@@ -95,14 +100,14 @@ def read_instants(texts: Sequence[str]) -> list[int]:
     places = digits @ _WEIGHTS
     starts = _DAY_STARTS[places[:, 0].astype(np.intp)]
     times = places[:, 1].astype(np.int64)
-    found: list[int] = (starts + times).tolist()
+    found: Instants = starts + times
     refused = (starts < 0) | (times >= _DAY_US)
     if refused.any():
         for index in np.flatnonzero(refused).tolist():
             offsets.pop(index, None)
             found[index] = _read_one(texts[index])
     for index, offset in offsets.items():
-        us = found[index] - offset
+        us = int(found[index]) - offset
         found[index] = us if OLDEST_INSTANT_US <= us < NEWEST_INSTANT_US else REFUSED
     return found
 
@@ -133,6 +138,8 @@ def _usual(texts: Sequence[str], offsets: dict[int, int]) -> list[str]:
 
 
 def _read_one(text: str) -> int:
+    if not isinstance(text, str):
+        raise TypeError
     try:
         return parse_instant(text, None)
     except Refusal:

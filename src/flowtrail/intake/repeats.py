@@ -28,7 +28,7 @@ def names_said_each(texts: Sequence[bytes]) -> list[int]:
     """`names_said` of each, none of which may be empty."""
     joined = b"".join(texts)
     marks = np.zeros(len(joined), np.int64)
-    marks[1:] = _name_ends(joined)
+    marks[2:] = _name_ends(joined)
     starts = list(accumulate(map(len, texts[:-1]), initial=0))
     counts: list[int] = np.add.reduceat(marks, starts).tolist()
     return [
@@ -37,15 +37,16 @@ def names_said_each(texts: Sequence[bytes]) -> list[int]:
 
 
 def _name_ends(text: bytes) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-    """For each character but the first: is it a colon behind a quote or a space?
+    """For each character but the first two: is it a colon behind a quote or a space?
 
     A space counts when it is itself behind a quote or a space: a single one before a colon stands in many texts
-    ("service :: operation") and behind few names.
+    ("service :: operation") and behind few names. Always, since looking first whether there is one costs more.
     """
     characters = np.frombuffer(text, np.uint8)
-    found: np.ndarray[Any, np.dtype[np.bool_]] = (characters[1:] == _COLON) & (characters[:-1] <= _QUOTE)
-    if b" :" in text:
-        found[1:] &= (characters[1:-1] == _QUOTE) | (characters[:-2] <= _QUOTE)
+    closing = characters <= _QUOTE
+    found: np.ndarray[Any, np.dtype[np.bool_]] = (
+        (characters[2:] == _COLON) & closing[1:-1] & (closing[:-2] | (characters[1:-1] == _QUOTE))
+    )
     return found
 
 

@@ -2,7 +2,7 @@
 
 Whatever these refuse, and what they cannot see (repeated names, NUL, depth, ids of zeros, what holds between
 fields), `intake.suspects` judges. They may be stricter than it, never laxer. Flows and reports are rare and have no
-shape here. Instants stand first in each kind, since `intake.typed` takes them off the front of the fields.
+shape here.
 """
 
 from typing import Annotated, Any, Final
@@ -149,14 +149,13 @@ class WireLink(Wire, kw_only=True, tag="link"):
     relation: Relation
 
 
-INSTANTS: Final[dict[type, int]] = {
-    WireTransaction: 3,
-    WireBlock: 4,
-    WireEnd: 2,
-    WireLink: 1,
-    type(None): 0,
+INSTANTS: Final[dict[type, tuple[str, ...]]] = {
+    WireTransaction: ("at", "created_at", "deadline_at"),
+    WireBlock: ("at", "queued_at", "started_at", "ended_at"),
+    WireEnd: ("at", "ended_at"),
+    WireLink: ("at",),
 }
-"""How many fields of a kind are instants, from its front."""
+"""The fields of a kind that are instants."""
 
 decode_wire = msgspec.json.Decoder(WireBlock | WireTransaction | WireEnd | WireLink).decode
 """A record from its JSON. Raises: msgspec.MsgspecError, UnicodeDecodeError, RecursionError."""

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowtrail.intake.columns import REFUSED, read_instants
+from flowtrail.intake import columns
+from flowtrail.intake.columns import REFUSED
 from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import format_instant, parse_instant
 from flowtrail.model.limits import NEWEST_INSTANT_US, OLDEST_INSTANT_US
@@ -12,6 +13,10 @@ MANY = [AT] * 20
 """Enough that columns are worth it."""
 
 DAY_US = 86_400_000_000
+
+
+def read_instants(texts):
+    return columns.read_instants(texts).tolist()
 
 
 def one_by_one(text: str) -> int:
