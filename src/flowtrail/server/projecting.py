@@ -1,7 +1,8 @@
 """The projector as a process of its own: `python -m flowtrail.server.projecting [STORE_URL]`.
 
 Without a URL it takes FLOWTRAIL_STORE: a command line can be read by other users. Standard input is a pipe that the
-server holds open: a byte says that pages were committed, its end that the server is gone. SIGTERM asks to finish what the journal holds, SIGINT to leave after the batch under way.
+server holds open: it says that pages were committed, or asks to finish what the journal holds; its end says that the
+server is gone. SIGTERM asks to finish too, SIGINT to leave after the batch under way.
 """
 
 import logging
@@ -20,6 +21,9 @@ from flowtrail.storage.interface import Position, Store
 
 log = logging.getLogger(__name__)
 
+WAKE: Final = b"."
+DRAIN: Final = b"d"
+"""Words on the pipe. A process that is still starting hears them, where a signal would end it."""
 LOOK_S: Final = 0.02
 """Between two looks whether the views have caught up, while somebody waits for it."""
 
@@ -79,10 +83,14 @@ class Projecting:
         self.stop()
 
 
-def follow(descriptor: int, wake: Callable[[], None], gone: Callable[[], None]) -> None:
-    """Read a pipe until its end: `wake` for whatever comes, `gone` when the other side has closed it."""
-    while os.read(descriptor, 65_536):
+def follow(
+    descriptor: int, wake: Callable[[], None], drain: Callable[[], None], gone: Callable[[], None]
+) -> None:
+    """Read a pipe until its end: `drain` when it is asked for, else `wake`; `gone` when the other side has closed it."""
+    while words := os.read(descriptor, 65_536):
         wake()
+        if DRAIN in words:
+            drain()
     gone()
 
 
@@ -99,7 +107,10 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: projecting.drain())
     signal.signal(signal.SIGINT, lambda *_: projecting.stop())
     threading.Thread(
-        target=follow, args=(sys.stdin.fileno(), projecting.wake, projecting.stop), name="server", daemon=True
+        target=follow,
+        args=(sys.stdin.fileno(), projecting.wake, projecting.drain, projecting.stop),
+        name="server",
+        daemon=True,
     ).start()
     try:
         projecting.run()

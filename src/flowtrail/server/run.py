@@ -49,7 +49,8 @@ def serve(**given: Any) -> int:
         try:
             return _run(settings, stop)
         except Refusal as refusal:
-            return _say(refusal.message, USAGE)
+            came = f"{refusal.received}: " if refusal.received else ""
+            return _say(came + refusal.message, USAGE)
         except FlowtrailError as error:
             return _say(str(error), FAILED)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from flowtrail.model.clock import monotonic_s
-from flowtrail.server.projecting import Projecting
+from flowtrail.server.projecting import DRAIN, WAKE, Projecting
 from flowtrail.server.settings import child_environment
 from flowtrail.storage.interface import Store
 
@@ -180,6 +180,13 @@ class ProjectorProcess(ChildProcess):
     def wake(self) -> None:
         wake_through(self._write_end)
 
+    def terminate(self) -> None:
+        self._stopping.set()
+        try:
+            os.write(self._write_end, DRAIN)
+        except BlockingIOError:
+            super().terminate()
+
     def stop(self, drain_s: float) -> None:
         self.end(drain_s, signal.SIGINT)
         if not self._closed:
@@ -200,7 +207,7 @@ class ProjectorProcess(ChildProcess):
 def wake_through(descriptor: int) -> None:
     """Write a byte to a projector's pipe. A full one means that it will wake up anyway."""
     with contextlib.suppress(BlockingIOError, BrokenPipeError):
-        os.write(descriptor, b".")
+        os.write(descriptor, WAKE)
 
 
 def _ended(process: "subprocess.Popen[bytes]", patience_s: float) -> bool:
