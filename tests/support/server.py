@@ -23,7 +23,7 @@ PROJECTOR = "flowtrail.server.projecting"
 def environment(**more: str) -> dict[str, str]:
     """The environment of a process that traps and mutants reach."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOWTRAIL_")}
-    return kept | {"PYTHONPATH": os.pathsep.join((str(SITE), str(ROOT)))} | more
+    return kept | {"PYTHONPATH": os.pathsep.join(map(str, (SITE, ROOT / "src", ROOT)))} | more
 
 
 def free_port() -> int:
