@@ -12,7 +12,7 @@ from collections.abc import Callable
 from statistics import median
 from time import process_time
 
-from flowtrail.intake import bodies, suspects, typed, wire
+from flowtrail.intake import chunks, shapes, suspects, typed, wire
 from flowtrail.model.records import encode_record
 from flowtrail.simulator.workload import Workload
 from flowtrail.simulator.workload import bodies as workload_bodies
@@ -66,7 +66,7 @@ def main() -> None:
         return wire.decode_body(body, LINES, None, 0)
 
     def read(body: bytes) -> object:
-        return typed.read_typed(bodies.split(body, lines=True), body)
+        return [typed.read_typed(chunk) for chunk in chunks.cut(body, lines=True)]
 
     records = {body: wire.decode_body(body, LINES, None, 0).records for body in whole}
     measure("decode_body, whole journeys", whole, decoded, rounds)
@@ -80,7 +80,7 @@ def main() -> None:
     measure("decode_body, instants of mixed lengths", milliseconds, decoded, rounds)
     print()
     measure("  of it: the typed reading", whole, read, rounds)
-    measure("  of it: msgspec alone", whole, lambda b: typed._decode(b.split(b"\n"), b), rounds)  # noqa: SLF001
+    measure("  of it: msgspec alone", whole, shapes.decode_wires, rounds)
     measure("  of it: canonical bytes", whole, lambda b: [encode_record(each) for each in records[b]], rounds)
     measure(
         "the exact reading", whole[:4], lambda b: [suspects.read_exact(t) for t in b.split(b"\n")], rounds

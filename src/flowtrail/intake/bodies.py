@@ -1,4 +1,4 @@
-"""A request's body as the texts of its records: media type, compression, bounds, and where one record ends.
+"""A request's body before anybody reads it: media type, compression and bounds.
 
 Decompression streams, so that a bomb costs no more than the limit it breaks.
 """
@@ -8,11 +8,10 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 import zstandard
 
 from flowtrail.model.errors import Refusal
-from flowtrail.model.limits import MAX_BODY_BYTES, MAX_BODY_RECORDS, MAX_COMPRESSION_RATIO
+from flowtrail.model.limits import MAX_BODY_BYTES, MAX_COMPRESSION_RATIO
 
 LINES: Final = frozenset({"application/x-ndjson", "application/jsonl"})
 JSON: Final = "application/json"
@@ -27,11 +26,6 @@ _ZSTD_PIECE: Final = 512
 """Compressed bytes given to zstd at once, which then makes at most 16 MiB of them: it has no bound of its own."""
 _ZSTD_WINDOW: Final = 32 * 1024 * 1024
 """Memory one frame may ask for; no body is longer."""
-_MARK: Final = b"\xef\xbb\xbf"
-_SPACE: Final = b" \t\r\n"
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
-"""What matters for telling elements apart: whole texts, brackets and commas, and a quote that nothing closes."""
-_raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def is_lines(content_type: str | None) -> bool:
@@ -73,7 +67,7 @@ def decompress(body: bytes, content_encoding: str | None) -> bytes:
             415,
         )
     if not body:
-        raise _empty()
+        return body
     if len(body) > MAX_BODY_BYTES:
         raise _too_large(len(body))
     grown = _Grown(len(body))
@@ -148,70 +142,6 @@ def _unzstd(body: bytes, add: Callable[[bytes], None]) -> None:
         raise _broken("zstd", str(error)) from None
 
 
-def split(body: bytes, *, lines: bool) -> list[bytes]:
-    """The text of each record, blank lines left out; their grammar is not checked here.
-
-    Raises: Refusal (`empty_body`, `not_utf8`, `invalid_json`, `too_many_records`).
-    """
-    body = body.removeprefix(_MARK)
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]:
-        raise Refusal("not_utf8", "the body looks like UTF-16 or UTF-32", "body", body[:8].hex(" "), "UTF-8")
-    texts = _split_lines(body) if lines else _split_value(body)
-    if len(texts) > MAX_BODY_RECORDS:
-        raise Refusal(
-            "too_many_records",
-            "there are too many records in one request",
-            "body",
-            None,
-            f"at most {MAX_BODY_RECORDS} records",
-            413,
-        )
-    if not texts:
-        raise _empty()
-    return texts
-
-
-def _split_lines(body: bytes) -> list[bytes]:
-    # A bound on the split, since a body of line ends would make a list of eight times its size.
-    lines = body.split(b"\n", 2 * MAX_BODY_RECORDS)
-    return [line for line in lines if line and not line.isspace()]
-
-
-def _split_value(body: bytes) -> list[bytes]:
-    body = body.strip(_SPACE)
-    if not body.startswith(b"["):
-        return [body] if body else []
-    try:
-        return [bytes(raw) for raw in _raw_list.decode(body)]
-    except (msgspec.MsgspecError, RecursionError):
-        return _split_broken(body)
-
-
-def _split_broken(body: bytes) -> list[bytes]:
-    """The elements of an array that holds something that is no JSON, by its brackets, so that it spoils no other."""
-    depth, start = 0, 1
-    texts: list[bytes] = []
-    for token in _TOKEN.finditer(body):
-        mark = token[0]
-        if mark in b"[{":
-            depth += 1
-        elif mark in b"]}":
-            depth -= 1
-        if depth < 0 or mark == b'"' or len(texts) > MAX_BODY_RECORDS:
-            break
-        if (mark == b"," and depth == 1) or (mark == b"]" and depth == 0):
-            texts.append(body[start : token.start()].strip(_SPACE))
-            start = token.end()
-        if depth == 0:
-            break
-    if depth != 0 or start != len(body) or body[-1:] != b"]" or (b"" in texts and len(texts) > 1):
-        raise Refusal(
-            "invalid_json", "the body is not a JSON array of records", "body", body[:40].decode("utf-8", "replace"),
-            "an array of objects, or one object",
-        )  # fmt: skip
-    return texts if texts != [b""] else []
-
-
 def _too_large(size: int | None) -> Refusal:
     return Refusal(
         "body_too_large",
@@ -227,7 +157,3 @@ def _broken(coding: str, reason: str) -> Refusal:
     return Refusal(
         "broken_compression", f"the body is not sound {coding}: {reason}", "body", None, f"complete {coding}"
     )
-
-
-def _empty() -> Refusal:
-    return Refusal("empty_body", "the body holds no record", "body", None, "at least one record")

@@ -157,5 +157,10 @@ INSTANTS: Final[dict[type, tuple[str, ...]]] = {
 }
 """The fields of a kind that are instants."""
 
-decode_wire = msgspec.json.Decoder(WireBlock | WireTransaction | WireEnd | WireLink).decode
+_decoder = msgspec.json.Decoder(WireBlock | WireTransaction | WireEnd | WireLink)
+
+decode_wire = _decoder.decode
 """A record from its JSON. Raises: msgspec.MsgspecError, UnicodeDecodeError, RecursionError."""
+
+decode_wires = _decoder.decode_lines
+"""Records from JSON texts one after the other, whether line ends part them or not. Raises: the same."""

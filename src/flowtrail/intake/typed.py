@@ -7,16 +7,25 @@ each other.
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
 from flowtrail.intake.builders import BUILDERS
+from flowtrail.intake.chunks import Chunk
 from flowtrail.intake.columns import Instants, read_instants
 from flowtrail.intake.repeats import names_kept, names_said, names_said_each
-from flowtrail.intake.shapes import INSTANTS, WireBlock, WireEnd, WireLink, WireTransaction, decode_wire
+from flowtrail.intake.shapes import (
+    INSTANTS,
+    WireBlock,
+    WireEnd,
+    WireLink,
+    WireTransaction,
+    decode_wire,
+    decode_wires,
+)
 from flowtrail.intake.tables import Table
 from flowtrail.model.limits import MAX_RECORD_BYTES
 from flowtrail.model.records import encode_record
@@ -27,23 +36,27 @@ _NUL: Final = b"\\u0000"
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def read_typed(texts: Sequence[bytes], body: bytes) -> list[bytes | None]:
-    """The canonical bytes of each record, or None where the exact reading has to decide.
-
-    `body` is what the texts were cut from: what is looked for in all of them is looked for there, once.
-    """
-    wires = _decode(texts, body)
+def read_typed(chunk: Chunk) -> list[bytes | None]:
+    """The canonical bytes of each record, or None where the exact reading has to decide."""
+    wires = _decode(chunk)
     places: dict[type, list[int]] = {kind: [] for kind in (*BUILDERS, type(None))}
+    rows: dict[type, list[tuple[Any, ...]]] = {kind: [] for kind in BUILDERS}
+    sinks = {kind: (places[kind].append, held.append) for kind, held in rows.items()}
     for place, wire in enumerate(wires):
-        places[type(wire)].append(place)
+        if wire is None:
+            places[type(None)].append(place)
+            continue
+        add_place, add_row = sinks[type(wire)]
+        add_place(place)
+        add_row(astuple(wire))
     uncertain = places.pop(type(None))
     tables = {
-        kind: Table(kind.__struct_fields__, [astuple(wires[place]) for place in here])  # type: ignore[attr-defined, arg-type]
-        for kind, here in places.items()
-        if here
+        kind: Table(kind.__struct_fields__, held)  # type: ignore[attr-defined]
+        for kind, held in rows.items()
+        if held
     }
     _read_instants(tables)
-    encoded: list[bytes | None] = [None] * len(texts)
+    encoded: list[bytes | None] = [None] * len(wires)
     for kind, table in tables.items():
         here = places[kind]
         columns = BUILDERS[kind](table)
@@ -56,35 +69,40 @@ def read_typed(texts: Sequence[bytes], body: bytes) -> list[bytes | None]:
             encoded[here[row]] = None
             uncertain.append(here[row])
     kept = sum([table.names for table in tables.values()])
-    if not _kept_all(texts, wires, body, uncertain, kept):
-        _doubt(texts, wires, encoded)
+    if not _kept_all(chunk, wires, uncertain, kept):
+        _doubt(chunk.texts, wires, encoded)
     return encoded
 
 
-def _kept_all(
-    texts: Sequence[bytes], wires: Sequence[Wire | None], body: bytes, uncertain: Sequence[int], kept: int
-) -> bool:
+def _kept_all(chunk: Chunk, wires: Sequence[Wire | None], uncertain: Sequence[int], kept: int) -> bool:
     """Whether all records that are certain kept all their names; `kept` counts those of every one that was decoded."""
-    if len(uncertain) > len(texts) // 10:
+    if len(uncertain) > len(wires) // 10:
         return False
-    said = names_said(body) - sum([names_said(texts[place]) for place in uncertain])
+    said = names_said(chunk.body) - sum([names_said(chunk.texts[place]) for place in uncertain])
     return said == kept - sum([names_kept(wires[place]) for place in uncertain])
 
 
-def _decode(texts: Sequence[bytes], body: bytes) -> list[Wire | None]:
-    if len(body) <= MAX_RECORD_BYTES and not (b"\\" in body and _NUL in body):
+def _decode(chunk: Chunk) -> Sequence[Wire | None]:
+    body = chunk.body
+    # A record can only be too large where all together are.
+    if chunk.is_tidy and len(body) <= MAX_RECORD_BYTES and not (b"\\" in body and _NUL in body):
         try:
-            return [decode_wire(text) for text in texts]
+            wires = decode_wires(body)
+            if len(wires) == chunk.count:
+                return wires
         except _UNREADABLE:
             pass
-    wires: list[Wire | None] = []
-    for text in texts:
-        try:
-            doubtful = len(text) > MAX_RECORD_BYTES or _NUL in text
-            wires.append(None if doubtful else decode_wire(text))
-        except _UNREADABLE:
-            wires.append(None)
-    return wires
+    return [_decode_one(text) for text in chunk.texts]
+
+
+def _decode_one(text: bytes) -> Wire | None:
+    if len(text) > MAX_RECORD_BYTES or (b"\\" in text and _NUL in text):
+        return None
+    try:
+        wire: Wire = decode_wire(text)
+    except _UNREADABLE:
+        return None
+    return wire
 
 
 def _read_instants(tables: dict[type, Table]) -> None:

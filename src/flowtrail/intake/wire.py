@@ -1,27 +1,21 @@
 """What producers send, turned into canonical records: the one way from foreign bytes to `model.records`.
 
-    body ── bodies: decompress, split ──► texts ── typed: all at once ──► records
-                                                       │ not certain
-                                                       ▼
-                                            suspects: one by one ──► records or refusals
+    body ── bodies, chunks ──► texts ── typed: all at once ──► canonical bytes
+                                          │ not certain
+                                          ▼
+                                        suspects: one by one ──► canonical bytes, or refusals
 
 A record that is refused spoils no other.
 """
 
-from collections.abc import Sequence
-from typing import Final
-
 import msgspec
 
-from flowtrail.intake.bodies import decompress, is_lines, split
+from flowtrail.intake.bodies import decompress, is_lines
+from flowtrail.intake.chunks import Chunk, cut
 from flowtrail.intake.suspects import read_exact, read_stamp
 from flowtrail.intake.typed import read_typed
 from flowtrail.model.errors import Refusal, shorten
 from flowtrail.model.records import AnyRecord, decode_record, encode_record
-
-_AT_ONCE: Final = 1_024
-"""Records that are read together: enough that the fixed cost of a table, 100 µs, is spread thin, and few enough that
-what stands between text and bytes stays in the processor's cache and never amounts to more than some megabytes."""
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
@@ -79,26 +73,25 @@ def decode_body(
     `not_utf8`, `invalid_json`.
     """
     lines = is_lines(content_type)
-    plain = decompress(body, content_encoding)
-    return decode_texts(split(plain, lines=lines), plain, received_at)
-
-
-def decode_texts(texts: Sequence[bytes], body: bytes, received_at: int) -> Decoded:
-    """Read the texts of records, none of them blank; `body` holds them all."""
     encoded: list[bytes] = []
     rejected: list[Rejected] = []
-    for first in range(0, len(texts), _AT_ONCE):
-        some = texts[first : first + _AT_ONCE]
-        read = read_typed(some, body if len(some) == len(texts) else b"\n".join(some))
-        if None not in read:
-            encoded += read  # type: ignore[arg-type]
-            continue
-        for index, record in enumerate(read):
-            try:
-                encoded.append(encode_record(read_exact(some[index])) if record is None else record)
-            except Refusal as refusal:
-                rejected.append(_rejected(first + index, some[index], refusal))
+    first = 0
+    for chunk in cut(decompress(body, content_encoding), lines=lines):
+        _read(chunk, first, encoded, rejected)
+        first += chunk.count
     return Decoded(None, encoded, rejected, received_at)
+
+
+def _read(chunk: Chunk, first: int, encoded: list[bytes], rejected: list[Rejected]) -> None:
+    read = read_typed(chunk)
+    if None not in read:
+        encoded += read  # type: ignore[arg-type]
+        return
+    for index, record in enumerate(read):
+        try:
+            encoded.append(encode_record(read_exact(chunk.texts[index])) if record is None else record)
+        except Refusal as refusal:
+            rejected.append(_rejected(first + index, chunk.texts[index], refusal))
 
 
 def _rejected(index: int, text: bytes, refusal: Refusal) -> Rejected:

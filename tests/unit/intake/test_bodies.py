@@ -1,5 +1,4 @@
 import gzip
-import json
 import struct
 import zlib
 
@@ -8,15 +7,14 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowtrail.intake.bodies import decompress, is_lines, split
+from flowtrail.intake.bodies import decompress, is_lines
 from flowtrail.intake.wire import decode_body
 from flowtrail.model.errors import Refusal
-from flowtrail.model.limits import MAX_BODY_BYTES, MAX_BODY_RECORDS, MAX_COMPRESSION_RATIO
+from flowtrail.model.limits import MAX_BODY_BYTES, MAX_COMPRESSION_RATIO
 from flowtrail.simulator.workload import Workload, lines
 from tests.support.wire import END, line
 
 LINES = "application/x-ndjson"
-JSON = "application/json"
 BODY = b"\n".join(lines(Workload(40)))
 zstd = zstandard.ZstdCompressor().compress
 
@@ -89,6 +87,12 @@ def test_another_coding_is_refused_and_the_header_named(coding):
 )
 def test_a_compressed_body_is_read_whole(coding, body):
     assert decompress(body, coding) == BODY
+
+
+def test_an_empty_compressed_body_is_an_empty_body():
+    assert refusal(decode_body, b"", LINES, "gzip", 0).code == "empty_body"
+    assert refusal(decode_body, gzip.compress(b""), LINES, "gzip", 0).code == "empty_body"
+    assert refusal(decode_body, zstd(b" "), LINES, "zstd", 0).code == "empty_body"
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=4))
@@ -188,88 +192,3 @@ def test_a_body_may_not_be_too_large_after_decompression_either():
 
 def test_a_stream_of_endless_empty_members_is_refused():
     assert refusal(decompress, gzip.compress(b"") * 5_000, "gzip").code == "broken_compression"
-
-
-# --- where a record ends --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [
-        (LINES, b""),
-        (LINES, b"\n \r\n\t\n"),
-        (LINES, b"\xef\xbb\xbf"),
-        (JSON, b""),
-        (JSON, b" \n"),
-        (JSON, b"[]"),
-        (JSON, b" [ ] "),
-    ],
-)
-def test_a_body_without_records_is_refused(content_type, body):
-    answer = refusal(decode_body, body, content_type, None, 0)
-
-    assert (answer.status, answer.code) == (400, "empty_body")
-    assert refusal(decode_body, zstd(body), content_type, "zstd", 0).code == "empty_body"
-
-
-def test_an_empty_compressed_body_is_an_empty_body():
-    assert refusal(decode_body, b"", LINES, "gzip", 0).code == "empty_body"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        END_TEXT.encode(coding)
-        for END_TEXT in [json.dumps(END)]
-        for coding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le")
-    ],
-)
-@pytest.mark.parametrize("content_type", [LINES, JSON])
-def test_utf_16_and_utf_32_are_refused_with_and_without_their_mark(content_type, body):
-    assert refusal(decode_body, body, content_type, None, 0).code == "not_utf8"
-
-
-def test_the_mark_of_utf_8_is_ignored():
-    assert len(decode_body(b"\xef\xbb\xbf" + line(END), LINES, None, 0).records) == 1
-    assert len(decode_body(b"\xef\xbb\xbf[" + line(END) + b"]", JSON, None, 0).records) == 1
-
-
-def test_one_object_is_a_batch_of_one():
-    pretty = json.dumps(END, indent=2).encode()
-
-    assert len(decode_body(pretty, JSON, None, 0).records) == 1
-
-
-@pytest.mark.parametrize(
-    "body", [b"[", b"[{}", b"[{}]]", b"[{}] {}", b"[{},]", b"[,{}]", b"[{}}", b"[1 2", b'["a]']
-)
-def test_an_array_whose_elements_cannot_be_told_apart_is_refused_whole(body):
-    answer = refusal(decode_body, body, JSON, None, 0)
-
-    assert (answer.status, answer.code) == (400, "invalid_json")
-
-
-def test_elements_are_told_apart_by_brackets_outside_texts():
-    body = rb'[{"a":"],[\"{"},[1,[2]],NaN,"\\"]'
-
-    assert split(body, lines=False) == [rb'{"a":"],[\"{"}', b"[1,[2]]", b"NaN", rb'"\\"']
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [
-        (LINES, b"1\n" * (MAX_BODY_RECORDS + 1)),
-        (JSON, b"[" + b"1," * MAX_BODY_RECORDS + b"1]"),
-        (JSON, b"[" + b"NaN," * MAX_BODY_RECORDS + b"NaN]"),
-    ],
-)
-def test_too_many_records_are_refused_before_they_are_read(content_type, body):
-    answer = refusal(decode_body, body, content_type, None, 0)
-
-    assert (answer.status, answer.code) == (413, "too_many_records")
-
-
-def test_a_body_of_line_ends_costs_no_more_than_its_size():
-    body = b"\n" * (MAX_BODY_BYTES - 1)
-
-    assert refusal(decode_body, body, LINES, None, 0).code in {"empty_body", "too_many_records"}
