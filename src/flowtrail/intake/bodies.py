@@ -123,11 +123,12 @@ def _unzstd(body: bytes, add: Callable[[bytes], None]) -> None:
     try:
         size = zstandard.frame_content_size(body)
         if 0 < size <= min(MAX_BODY_BYTES, len(body) * MAX_COMPRESSION_RATIO):
-            # One frame that says its size, as nearly every client sends it; more than it are read piece by piece.
-            frame = reader.decompressobj()
-            part = frame.decompress(body)
-            if frame.eof and not frame.unused_data:
-                add(part)
+            # One frame that says its size, as nearly every client sends it; it gets no more room than it says.
+            try:
+                add(reader.decompress(body, allow_extra_data=False))
+            except zstandard.ZstdError:
+                pass  # several frames, or a broken one: piece by piece shows which
+            else:
                 return
         position = 0
         while position < len(body):

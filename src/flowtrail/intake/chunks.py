@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from flowtrail.model.errors import Refusal
-from flowtrail.model.limits import MAX_BODY_RECORDS
+from flowtrail.model.limits import MAX_BODY_RECORDS, MAX_RECORD_BYTES
 
 AT_ONCE: Final = 1_024
 """Records of a chunk: enough that the fixed cost of reading one, 100 µs, is spread thin, and few enough that what
@@ -20,6 +20,8 @@ _SPACE: Final = b" \t\r\n"
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
 """What matters for telling elements apart: whole texts, brackets and commas, and a quote that nothing closes."""
 _NEWLINE, _OPEN, _CLOSE = b"\n{}"
+_MOST_BYTES: Final = 1024 * 1024
+"""Of an array that is told apart by its brackets, which takes up to 0.3 s then; a larger one is refused whole."""
 _EMPTY_ARRAY: Final = re.compile(rb"\[[ \t\r\n]*\]")
 _raw_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -34,8 +36,8 @@ class Chunk:
         self._texts = texts
         self.count = count if texts is None else len(texts)
         self.is_tidy = texts is None
-        """Every line begins with `{` and ends with `}`, as nearly always. When the whole is a sequence of JSON
-        objects, each is a line then: nowhere inside one do a `}`, a line end and a `{` follow each other."""
+        """Every line begins with `{` and ends with `}`, and none is too long, as nearly always. When the whole is a
+        sequence of JSON objects, each is a line then: nowhere inside one do `}`, a line end and `{` follow each other."""
 
     @property
     def texts(self) -> Sequence[bytes]:
@@ -83,7 +85,8 @@ def _cut_lines(body: bytes) -> list[Chunk]:
     characters = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(characters == _NEWLINE)
     tidy = (
-        characters[0] == _OPEN
+        int(np.diff(ends, prepend=-1, append=len(body)).max()) - 1 <= MAX_RECORD_BYTES
+        and characters[0] == _OPEN
         and characters[-1] == _CLOSE
         and bool((characters[ends - 1] == _CLOSE).all())
         and bool((characters[ends + 1] == _OPEN).all())
@@ -109,8 +112,20 @@ def _elements(body: bytes) -> list[bytes]:
         return _elements_by_brackets(body)
 
 
+def _unsound(body: bytes) -> Refusal:
+    return Refusal(
+        "invalid_json",
+        "the body is not a JSON array of records",
+        "body",
+        body[:40].decode("utf-8", "replace"),
+        "an array of objects, or one object",
+    )
+
+
 def _elements_by_brackets(body: bytes) -> list[bytes]:
     """The elements of an array that holds something that is no JSON, so that it spoils no other."""
+    if len(body) > _MOST_BYTES:
+        raise _unsound(body)
     depth, start = 0, 1
     texts: list[bytes] = []
     for token in _TOKEN.finditer(body):
@@ -128,11 +143,5 @@ def _elements_by_brackets(body: bytes) -> list[bytes]:
         if depth == 0:
             break
     if depth != 0 or start != len(body) or not body.endswith(b"]") or b"" in texts:
-        raise Refusal(
-            "invalid_json",
-            "the body is not a JSON array of records",
-            "body",
-            body[:40].decode("utf-8", "replace"),
-            "an array of objects, or one object",
-        )
+        raise _unsound(body)
     return texts

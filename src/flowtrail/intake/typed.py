@@ -83,11 +83,9 @@ def _kept_all(chunk: Chunk, wires: Sequence[Wire | None], uncertain: Sequence[in
 
 
 def _decode(chunk: Chunk) -> Sequence[Wire | None]:
-    body = chunk.body
-    # A record can only be too large where all together are.
-    if chunk.is_tidy and len(body) <= MAX_RECORD_BYTES and not (b"\\" in body and _NUL in body):
+    if chunk.is_tidy and not (b"\\" in chunk.body and _NUL in chunk.body):
         try:
-            wires = decode_wires(body)
+            wires = decode_wires(chunk.body)
             if len(wires) == chunk.count:
                 return wires
         except _UNREADABLE:

@@ -7,6 +7,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowtrail.intake import bodies
 from flowtrail.intake.bodies import decompress, is_lines
 from flowtrail.intake.wire import decode_body
 from flowtrail.model.errors import Refusal
@@ -164,21 +165,40 @@ def test_a_body_that_grows_too_much_is_refused_by_its_ratio(coding, bomb):
     assert str(MAX_COMPRESSION_RATIO) in answer.allowed
 
 
+def watched(monkeypatch) -> list[int]:
+    """The sizes of what comes out of a body, also of what breaks the limit."""
+    grown: list[int] = []
+    add = bodies._Grown.add
+
+    def add_and_tell(self, part):
+        grown.append(len(part))
+        add(self, part)
+
+    monkeypatch.setattr(bodies._Grown, "add", add_and_tell)
+    return grown
+
+
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 def test_a_bomb_is_given_up_before_it_has_grown(coding, monkeypatch):
-    from flowtrail.intake import bodies
-
-    grown = []
-    monkeypatch.setattr(
-        bodies._Grown,
-        "add",
-        lambda self, part, add=bodies._Grown.add: (grown.append(len(part)), add(self, part)),
-    )
+    grown = watched(monkeypatch)
     size = 400_000_000
     bomb = gzip.compress(bytes(size), 1) if coding == "gzip" else zstd(bytes(size))
 
     assert refusal(decompress, bomb, coding).status == 413
     assert sum(grown) < MAX_BODY_BYTES * 2
+
+
+def test_a_frame_that_lies_about_its_size_gets_no_more_room_than_it_may_have(monkeypatch):
+    grown = watched(monkeypatch)
+    # Magic, a header with a window of 256 KiB that says 1,000 bytes, then blocks of 128 KiB made from one each.
+    header = b"\x28\xb5\x2f\xfd\x40\x40" + (1_000 - 256).to_bytes(2, "little")
+    block = (128 * 1024 << 3 | 1 << 1).to_bytes(3, "little") + b"a"
+    last = (1 << 3 | 1 << 1 | 1).to_bytes(3, "little") + b"a"
+
+    answer = refusal(decompress, header + block * 100_000 + last, "zstd")
+
+    assert answer.code in {"compression_ratio", "body_too_large", "broken_compression"}
+    assert sum(grown) <= 2 * MAX_BODY_BYTES
 
 
 def test_a_body_may_not_be_too_large_after_decompression_either():

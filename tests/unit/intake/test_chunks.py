@@ -158,3 +158,18 @@ def test_a_line_is_one_record_and_a_record_one_line(body):
 
     assert decoded.rejected
     assert {each.code for each in decoded.rejected} == {"invalid_json"}
+
+
+def test_lines_together_larger_than_one_record_may_be_are_tidy_while_none_is_too_large_itself():
+    long = line({**BLOCK, "details": {"a": "x" * 200_000}})
+    too_long = line({**BLOCK, "details": {"a": "x" * 300_000}})
+
+    assert [chunk.is_tidy for chunk in cut(b"\n".join([long] * 3), lines=True)] == [True]
+    decoded = decode_body(b"\n".join([long, too_long, long]), LINES, None, 0)
+    assert len(decoded.records) == 2
+    assert [(each.index, each.code) for each in decoded.rejected] == [(1, "record_too_large")]
+
+
+def test_brackets_without_end_are_given_up():
+    for body in (b"[" * 2_000_000, b"[" + b"[" * 5_000 + b"]" * 5_000 + b"," + b"{}," * 500_000 + b"{}]"):
+        assert refusal(decode_body, body, JSON, None, 0).code == "invalid_json"
