@@ -1,7 +1,7 @@
 """Talking to MongoDB: clients, transactions that commit or say so, snapshots, and the driver's errors as ours."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -109,22 +109,39 @@ def translated(error: PyMongoError, what: str) -> StoreError:
     return StoreUnavailable(f"{what}: MongoDB failed: {text}")
 
 
+def new_session(client: Client) -> ClientSession:
+    """A session for transactions one after the other; whoever knows its id can end what its holder left open."""
+    return client.start_session(causal_consistency=False)
+
+
+def end_transactions(client: Client, session_id: Mapping[str, Any]) -> None:
+    """Abort what a session has open. The server itself waits for a minute before it does so for a dead client, and
+    until then keeps others from writing what the transaction has written."""
+    client.admin.command("killSessions", [session_id])
+
+
 def in_transaction(
-    client: Client, work: Callable[[ClientSession], Result], read_concern: ReadConcern = SNAPSHOT
+    client: Client,
+    work: Callable[[ClientSession], Result],
+    read_concern: ReadConcern = SNAPSHOT,
+    session: ClientSession | None = None,
 ) -> Result:
-    """Run `work` in one transaction that is committed on a majority, and on disk, on return.
+    """Run `work` in one transaction that is committed on a majority, and on disk, on return; in `session` if given.
 
     A commit whose result is unknown is asked for again, as the driver specifies; when that stays unknown, its
     error is raised, and so is every other: `work` is never run twice.
     """
-    with client.start_session(causal_consistency=False) as session:
-        session.start_transaction(read_concern=read_concern, write_concern=MAJORITY)
-        # Left by an exception, the session aborts its transaction.
-        result = work(session)
+    with nullcontext(session) if session is not None else new_session(client) as own:
+        own.start_transaction(read_concern=read_concern, write_concern=MAJORITY)
+        try:
+            result = work(own)
+        except BaseException:
+            own.abort_transaction()
+            raise
         deadline = monotonic_s() + COMMIT_RETRY_S
         while True:
             try:
-                session.commit_transaction()
+                own.commit_transaction()
             except PyMongoError as error:
                 if error.has_error_label("UnknownTransactionCommitResult") and monotonic_s() < deadline:
                     continue

@@ -4,6 +4,7 @@ Every write of the projector updates it inside its transaction, filtered on the 
 be enough, since under snapshot isolation two transactions that only read it would both commit.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +15,7 @@ from flowtrail.model.clock import MICROS, Clock
 from flowtrail.model.errors import LeaseLost, StoreUnavailable
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.interface import Lease, Position
-from flowtrail.storage.mongodb.connection import Document
+from flowtrail.storage.mongodb.connection import Document, end_transactions
 from flowtrail.storage.mongodb.schema import META, VIEWS_LAYOUT, Names
 
 KEPT_EPOCHS: Final = 200
@@ -39,6 +40,7 @@ class Present:
     """Reads and changes the document."""
 
     def __init__(self, database: Names) -> None:
+        self._client = database.client
         self._collection = database[META]
 
     def read(self, session: ClientSession | None = None) -> Document:
@@ -48,15 +50,20 @@ class Present:
             raise StoreUnavailable("the database holds no views any more; open the store again")
         return held
 
-    def acquire(self, holder: str, ttl_s: float, clock: Clock) -> Lease | None:
-        """Take the lease when it is free, ours or has run out; durable on return."""
+    def acquire(self, holder: str, ttl_s: float, clock: Clock, session_id: Mapping[str, Any]) -> Lease | None:
+        """Take the lease when it is free, ours or has run out; durable on return. Writes will be made in the session
+        of that id; what the holder before left open in his is aborted, since he was killed or is too late.
+        """
         while True:
             held = self.read()
             now = clock()
             if held["holder"] not in {None, holder} and now < held["expires"]:
                 return None
+            if held.get("session") not in {None, session_id["id"]}:
+                end_transactions(self._client, {"id": held["session"]})
             epoch, ttl = held["epoch"] + 1, round(ttl_s * MICROS)
             changes: Document = {"epoch": epoch, "holder": holder, "ttl": ttl, "expires": now + ttl}
+            changes["session"] = session_id["id"]
             for generation, state in held["generations"].items():
                 ends = state["ends"] | {str(held["epoch"]): state["revision"]}
                 kept = sorted(ends, key=int)[-KEPT_EPOCHS:]

@@ -30,6 +30,7 @@ from flowtrail.storage.mongodb.connection import (
     Document,
     in_transaction,
     insert,
+    new_session,
     store_errors,
     update,
 )
@@ -90,6 +91,8 @@ class MongoViewWriter:
         self.generation = generation
         self._open: _Open | None = None
         self.lease: Lease | None = None
+        self._session: ClientSession | None = None
+        """Of this writer's transactions; its id stands beside the lease."""
 
     # --- the lease ---
 
@@ -97,7 +100,8 @@ class MongoViewWriter:
         with store_errors("taking the lease"):
             # A new holder trusts nothing that an earlier one remembered.
             self.forget()
-            self.lease = self._present.acquire(holder, ttl_s, self._clock)
+            self._session = self._session or new_session(self._client)
+            self.lease = self._present.acquire(holder, ttl_s, self._clock, self._session.session_id)
             return self.lease
 
     def release(self, lease: Lease) -> None:
@@ -149,7 +153,9 @@ class MongoViewWriter:
                 self._give_tenants(batch)
                 held.changes.prepare(batch.changes)
                 number, locators = in_transaction(
-                    self._client, lambda session: self._write(session, held, batch, lease)
+                    self._client,
+                    lambda session: self._write(session, held, batch, lease),
+                    session=self._session,
                 )
         except BaseException:
             self.forget()

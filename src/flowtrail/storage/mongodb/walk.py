@@ -89,8 +89,8 @@ class Walk:
             found = found[: selection.limit]
             following = found[-1][0] if found else after
         stored = [self._rows.stored(row, pieces=None) for _, row in found]
-        cursor = None if following is None else Cursor(following[0], id_of(following[1]), pinned)
-        return Selected(stored, cursor, short, pinned, self._changed_since(revision, pinned))
+        cursor = None if following is None else Cursor(int(following[0]), id_of(following[1]), int(pinned))
+        return Selected(stored, cursor, short, int(pinned), self._changed_since(revision, pinned))
 
     def count(self) -> tuple[int, bool]:
         """How many match, and whether that is exact."""
