@@ -151,6 +151,8 @@ def test_lines_are_what_stands_between_line_ends_and_is_not_blank(parts):
         line(BLOCK) + line(BLOCK) + b"\n" + line(BLOCK)[:-1] + b"\n}",
         line(BLOCK) + b" " + line(BLOCK) + b"\n" + line(BLOCK),
         b"\n".join([line(BLOCK) + line(BLOCK), line(BLOCK)]),
+        line(BLOCK) + line(BLOCK) + b"\n" + line({**BLOCK, "details": {"a": 1}})[:-1] + b"\n}",
+        line(BLOCK) + line(BLOCK) + b"\n" + line({**BLOCK, "details": {}}).replace(b" {}", b"\n{}"),
     ],
 )
 def test_a_line_is_one_record_and_a_record_one_line(body):
