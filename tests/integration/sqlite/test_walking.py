@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowtrail.storage.sqlite import plan, rows, walk
+from flowtrail.storage.sqlite import plan, rows, slices, walk
 from flowtrail.storage.sqlite import sources as found_in
 from tests.support.conditions import selections
 from tests.support.records import MANY_IDS, records
@@ -25,7 +25,9 @@ def tiny_slices(monkeypatch):
 def small_sets(monkeypatch, request):
     """No set, or only the smallest, is sorted: everything else is walked in order."""
     monkeypatch.setattr(plan, "SMALL", request.param)
-    monkeypatch.setattr(found_in, "MAX_MERGED", 64 if request.param else 2)
+    monkeypatch.setattr(plan, "SMALL_WITHOUT_ORDER", request.param)
+    monkeypatch.setattr(plan, "PROBE", 2 + request.param)
+    monkeypatch.setattr(plan, "MAX_MERGED", 64 if request.param else 2)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
@@ -55,7 +57,7 @@ def test_ticks_of_any_length_give_the_same_order(folder, reading, data, told, bi
     tenant = new_tenant()
     with (
         patch.object(changes, "TICK_BITS", bits),
-        patch.object(plan, "TICK_BITS", bits),
+        patch.object(slices, "TICK_BITS", bits),
         patch.object(found_in, "TICK_BITS", bits),
         patch.object(walk, "FIRST_SLICE", 2),
         patch.object(plan, "SMALL", 0),

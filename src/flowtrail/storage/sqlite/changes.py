@@ -25,6 +25,7 @@ from flowtrail.storage.sqlite.rows import (
     piece_entry,
     unpack_pages,
 )
+from flowtrail.storage.sqlite.spans import SpanWriter
 
 Locator = tuple[int, bytes, bytes | None, int]
 
@@ -63,6 +64,7 @@ class ChangeWriter:
         self._names = names
         self._bundles = BundleWriter(connection)
         self._written = BundleReader(connection)
+        self._spans = SpanWriter(connection)
         last = connection.execute("SELECT max(row) FROM tx").fetchone()[0]
         self._next_row = (last or 0) + 1
         self._packed_pages: dict[int, bytes] = {}
@@ -81,6 +83,7 @@ class ChangeWriter:
         ]
         self._bundles.settle()
         self._written.forget()
+        self._spans.settle()
         connection = self._connection
         connection.executemany(_INSERT, rows.inserts)
         connection.executemany(_EXTEND, rows.extensions)
@@ -114,6 +117,7 @@ class ChangeWriter:
         else:
             entries = piece_entry(self._bundles.add(packed, change.piece), 0)
         opened = header.opened_at
+        self._watch_spans(tenant, header)
         rows.inserts.append(
             (
                 row,
@@ -144,12 +148,15 @@ class ChangeWriter:
         before, after = change.before, change.after
         assert before is not None
         row, entries, pages, facts = change.locator
+        if change.tenant not in self._tenants:
+            self._cohort(change.tenant, before)
         if change.piece is not None:
             entries += piece_entry(self._bundles.add(self._pages(change.pages), change.piece), 0)
             if is_full(entries, MERGE_PIECES):
                 entries = self._merged(entries)
         elif change.pages:
             pages = pack_pages([*unpack_pages(pages), *change.pages])
+        self._watch_spans(self._tenants[change.tenant], after)
         if change.terms_gone or change.terms_new:
             self._move_terms(change, before, rows)
         if (
@@ -177,8 +184,16 @@ class ChangeWriter:
         rows.updates.setdefault(statement, []).append(values)
         return locator
 
+    def _watch_spans(self, tenant: int, header: Header) -> None:
+        opened, ended = header.opened_at, header.ended_at
+        ended_least, ended_most, least, most = self._spans.of(tenant)
+        if not (
+            least <= header.updated_at - opened <= most
+            and (ended is None or ended_least <= ended - opened <= ended_most)
+        ):
+            self._spans.widen(tenant, header)
+
     def _move_terms(self, change: Change, before: Header, rows: _Rows) -> None:
-        self._cohort(change.tenant, before)
         tenant, key, gone_at, new_at = (
             self._tenants[change.tenant],
             change.id,

@@ -1,4 +1,4 @@
-"""Conditions as SQL over a transaction's row `t` and the inverted index.
+"""Conditions as SQL over a candidate `s` (instant, id), its row `t` and the inverted index.
 
 A leaf that the columns cannot answer exactly compiles to something wider; the caller then asks the reference
 evaluator about what comes back. Subtrees on flow, type, status and failures alone become a set of cohorts.
@@ -43,6 +43,11 @@ class Sql:
     values: tuple[Any, ...] = ()
     exact: bool = True
 
+    @property
+    def reads_row(self) -> bool:
+        """Whether it asks for more of a candidate than the index says that gave it."""
+        return "t." in self.text
+
 
 EVERY: Final = Sql("1")
 NONE: Final = Sql("0")
@@ -77,16 +82,26 @@ def cohorts_of(condition: Condition, cohorts: Mapping[int, Cohort]) -> frozenset
             return None
 
 
-class Compiler:
-    """Compiles conditions of one tenant. `cohorts` are all of the tenant's in the reader's snapshot."""
+def shortest_patience(moment: Moment) -> int:
+    """How long every transaction may be silent at least."""
+    return min([moment.patience_us("", ""), *moment.patience.values()])
 
-    def __init__(self, tenant: int, cohorts: Mapping[int, Cohort], moment: Moment) -> None:
+
+class Compiler:
+    """Compiles conditions of one tenant. `cohorts` are all of the tenant's in the reader's snapshot.
+
+    `opened` is where the opened instant of a candidate is read: from the index that gave it, where that says it, a
+    candidate that fails is never looked up.
+    """
+
+    def __init__(self, tenant: int, cohorts: Mapping[int, Cohort], moment: Moment, opened: str) -> None:
+        self._opened = opened
         self._tenant = tenant
         self._cohorts = cohorts
         self._moment = moment
 
     def sql(self, condition: Condition) -> Sql:
-        """The condition over `t`."""
+        """The condition over `s` and `t`."""
         cohorts = cohorts_of(condition, self._cohorts)
         if cohorts is not None:
             return self._in_cohorts(cohorts)
@@ -101,7 +116,7 @@ class Compiler:
             case HasTerm(term):
                 return self._has_term(term)
             case IdIs(key):
-                return Sql("t.id = ?", (key,))
+                return Sql("s.id = ?", (key,))
             case Between(instant, since, until):
                 return _within(f"t.{instant}", since, until)
             case DurationIs(least, most):
@@ -135,16 +150,18 @@ class Compiler:
 
     def _has_term(self, term: str) -> Sql:
         return Sql(
-            "EXISTS (SELECT 1 FROM term AS x WHERE x.tenant = ? AND x.term = ? AND x.opened = t.opened AND x.id = t.id)",
+            "EXISTS (SELECT 1 FROM term AS x WHERE x.tenant = ? AND x.term = ?"
+            f" AND x.opened = {self._opened} AND x.id = s.id)",
             (self._tenant, term),
         )
 
     def _stuck(self) -> Sql:
         """Wider: whoever has been silent for the shortest patience of all; blocks are told apart afterwards."""
         transit = self.sql(StatusIs("in_transit"))
-        shortest = min([self._moment.patience_us("", ""), *self._moment.patience.values()])
         return Sql(
-            f"({transit.text} AND t.updated < ?)", (*transit.values, self._moment.now - shortest), exact=False
+            f"({transit.text} AND t.updated < ?)",
+            (*transit.values, self._moment.now - shortest_patience(self._moment)),
+            exact=False,
         )
 
 

@@ -31,6 +31,11 @@ CREATE TABLE present (
 CREATE TABLE epoch (epoch INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 
 CREATE TABLE tenant (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+-- Least and most of ended - opened and updated - opened: see `spans`.
+CREATE TABLE span (
+    tenant INTEGER PRIMARY KEY, ended_least INTEGER NOT NULL, ended_most INTEGER NOT NULL,
+    updated_least INTEGER NOT NULL, updated_most INTEGER NOT NULL
+);
 CREATE TABLE cohort (
     number INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, flow TEXT NOT NULL, type TEXT NOT NULL,
     status TEXT NOT NULL, failures INTEGER NOT NULL, total INTEGER NOT NULL DEFAULT 0,
@@ -54,6 +59,7 @@ CREATE INDEX tx_opened ON tx (tenant, opened, id);
 CREATE INDEX tx_cohort ON tx (cohort, opened, id);
 CREATE INDEX tx_tick ON tx (tenant, tick);
 CREATE INDEX tx_ended ON tx (tenant, ended, id) WHERE ended IS NOT NULL;
+CREATE INDEX tx_late ON tx (tenant, opened, id) WHERE deadline IS NOT NULL AND (ended IS NULL OR ended > deadline);
 CREATE INDEX tx_corrected ON tx (tenant, corrected) WHERE corrected IS NOT NULL;
 -- Facts and pieces of many transactions: see `bundles`. `held`: how many of them some transaction still has.
 CREATE TABLE bundle (row INTEGER PRIMARY KEY, held INTEGER NOT NULL, body BLOB NOT NULL);

@@ -18,6 +18,7 @@ from flowtrail.model.conditions import (
     HasTerm,
     HasTermPrefix,
     IdIs,
+    IsLate,
     IsStuck,
     KeyStarts,
     StatusIs,
@@ -27,10 +28,13 @@ from flowtrail.storage.sqlite.compile import Sql, after_prefix, cohorts_of
 from flowtrail.storage.sqlite.names import Cohort
 from flowtrail.storage.sqlite.rows import TICK_BITS
 
-COUNT_BOUND: Final = 20_000
-"""Counting further than this to compare two sources costs more than a wrong choice."""
 MAX_MERGED: Final = 64
 """Index ranges merged into one order: each is read as far as a page may need it."""
+
+LATE: Final = (
+    "tx INDEXED BY tx_late WHERE tenant = ? AND deadline IS NOT NULL AND (ended IS NULL OR ended > deadline)"
+)
+"""The index's own condition, word by word: SQLite asks for that."""
 
 LEAST: Final = -(1 << 63)
 GREATEST: Final = (1 << 63) - 1
@@ -63,8 +67,8 @@ class Source(Protocol):
     def ordered(self) -> bool:
         """Whether it gives its transactions by opened instant."""
 
-    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
-        """How many it holds within the opened range, at most `COUNT_BOUND` + 1."""
+    def size(self, connection: sqlite3.Connection, opened: Range, most: int) -> int:
+        """How many it holds within the opened range; more than `most` where it is more than that."""
 
     def members(self, opened: Range) -> Sql:
         """A query for the row numbers."""
@@ -81,9 +85,9 @@ class Term:
     term: str
     ordered: bool = True
 
-    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+    def size(self, connection: sqlite3.Connection, opened: Range, most: int) -> int:
         query = "SELECT 1 FROM term WHERE tenant = ? AND term = ? AND opened >= ? AND opened < ?"
-        return _bounded(connection, query, (self.tenant, self.term, opened.since, opened.until))
+        return _bounded(connection, query, (self.tenant, self.term, opened.since, opened.until), most)
 
     def members(self, opened: Range) -> Sql:
         return Sql(
@@ -104,9 +108,9 @@ class Prefix:
     prefix: str
     ordered: bool = False
 
-    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+    def size(self, connection: sqlite3.Connection, opened: Range, most: int) -> int:
         query = "SELECT 1 FROM term WHERE tenant = ? AND term >= ? AND term < ?"
-        return _bounded(connection, query, (self.tenant, self.prefix, after_prefix(self.prefix)))
+        return _bounded(connection, query, (self.tenant, self.prefix, after_prefix(self.prefix)), most)
 
     def members(self, opened: Range) -> Sql:
         return Sql(
@@ -127,7 +131,7 @@ class Id:
     key: bytes
     ordered: bool = False
 
-    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+    def size(self, connection: sqlite3.Connection, opened: Range, most: int) -> int:
         return 1
 
     def members(self, opened: Range) -> Sql:
@@ -148,11 +152,11 @@ class Cohorts:
     def ordered(self) -> bool:
         return len(self.numbers) <= MAX_MERGED
 
-    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
+    def size(self, connection: sqlite3.Connection, opened: Range, most: int) -> int:
         if opened.open or self.total == 0:
-            return min(self.total, COUNT_BOUND + 1)
-        query = f"SELECT 1 FROM tx WHERE cohort IN ({self._list()}) AND opened >= ? AND opened < ?"
-        return _bounded(connection, query, (opened.since, opened.until))
+            return self.total
+        query = f"SELECT 1 FROM tx INDEXED BY tx_cohort WHERE cohort IN ({self._list()}) AND opened >= ? AND opened < ?"
+        return _bounded(connection, query, (opened.since, opened.until), most)
 
     def members(self, opened: Range) -> Sql:
         return Sql(
@@ -174,11 +178,9 @@ class Opened:
     tenant: int
     ordered: bool = True
 
-    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
-        if opened.open:
-            return COUNT_BOUND + 1
-        query = "SELECT 1 FROM tx WHERE tenant = ? AND opened >= ? AND opened < ?"
-        return _bounded(connection, query, (self.tenant, opened.since, opened.until))
+    def size(self, connection: sqlite3.Connection, opened: Range, most: int) -> int:
+        query = "SELECT 1 FROM tx INDEXED BY tx_opened WHERE tenant = ? AND opened >= ? AND opened < ?"
+        return _bounded(connection, query, (self.tenant, opened.since, opened.until), most)
 
     def members(self, opened: Range) -> Sql:
         return Sql(
@@ -191,6 +193,25 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """The transactions that ended after their deadline, and those with one that have not ended."""
+
+    tenant: int
+    ordered: bool = True
+
+    def size(self, connection: sqlite3.Connection, opened: Range, most: int) -> int:
+        query = f"SELECT 1 FROM {LATE} AND opened >= ? AND opened < ?"
+        return _bounded(connection, query, (self.tenant, opened.since, opened.until), most)
+
+    def members(self, opened: Range) -> Sql:
+        text = f"SELECT row FROM {LATE} AND opened >= ? AND opened < ?"
+        return Sql(text, (self.tenant, opened.since, opened.until))
+
+    def ranges(self) -> Sequence[Sql]:
+        return [Sql(LATE, (self.tenant,))]
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """The transactions updated or ended in a range."""
 
@@ -199,8 +220,8 @@ class Moved:
     within: Range
     ordered: bool = False
 
-    def size(self, connection: sqlite3.Connection, opened: Range) -> int:
-        return _bounded(connection, f"SELECT 1 FROM {self._where()}", self._values())
+    def size(self, connection: sqlite3.Connection, opened: Range, most: int) -> int:
+        return _bounded(connection, f"SELECT 1 FROM {self._where()}", self._values(), most)
 
     def members(self, opened: Range) -> Sql:
         return Sql(f"SELECT row FROM {self._where()}", self._values())
@@ -242,6 +263,8 @@ def sources_of(
             return [Moved(tenant, instant, Range().narrowed(since, until))]
         case BlockHas(block, status) if status in BLOCK_TERM_STATUSES:
             return [Term(tenant, block_term(block, status))]
+        case IsLate():
+            return [Late(tenant)]
         case IsStuck():
             return [_cohorts(cohorts_of(StatusIs("in_transit"), cohorts) or frozenset(), totals)]
         case AllOf(parts):
@@ -266,7 +289,7 @@ def _cohorts(numbers: frozenset[int], totals: Mapping[int, int]) -> Cohorts:
     return Cohorts(tuple(sorted(numbers)), sum(totals.get(number, 0) for number in numbers))
 
 
-def _bounded(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> int:
-    found = connection.execute(f"SELECT count(*) FROM ({query} LIMIT {COUNT_BOUND + 1})", values)
+def _bounded(connection: sqlite3.Connection, query: str, values: tuple[Any, ...], most: int) -> int:
+    found = connection.execute(f"SELECT count(*) FROM ({query} LIMIT {most + 1})", values)
     size: int = found.fetchone()[0]
     return size

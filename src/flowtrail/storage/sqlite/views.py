@@ -54,6 +54,7 @@ class SqliteViewWriter:
     """Writes one views file: the present one, or (`main` is then the present one's writer) one being rebuilt."""
 
     max_changes: int | None = None
+    hold_back_s: float = 0.0
 
     def __init__(
         self, files: ViewsFiles, path: Path, clock: Clock, main: "SqliteViewWriter | None" = None

@@ -10,9 +10,10 @@ from flowtrail.projection.matching import matches, needs_state
 from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.sqlite.changelog import count_changed
 from flowtrail.storage.sqlite.compile import EVERY, cohorts_of
-from flowtrail.storage.sqlite.names import Cohort
-from flowtrail.storage.sqlite.plan import Key, Plan, plan
+from flowtrail.storage.sqlite.plan import Scene, plan
+from flowtrail.storage.sqlite.slices import Key, Way
 from flowtrail.storage.sqlite.snapshot import STORED_COLUMNS, Snapshot
+from flowtrail.storage.sqlite.spans import read_spans
 
 FIRST_SLICE: Final = 256
 LARGEST_SLICE: Final = 8_192
@@ -39,11 +40,10 @@ class Walk:
         tenant = self._snapshot.names.tenant(self._connection, selection.tenant)
         if tenant is None:
             return Selected([], None, short=False, pinned=pinned, changed_since=0)
-        cohorts, totals = self._cohorts(tenant)
-        way = plan(self._connection, selection, tenant, cohorts, totals, pinned)
+        after = None if selection.after is None else (selection.after.instant, selection.after.id)
+        way = plan(self._scene(tenant), selection, pinned, after=after)
         found: list[tuple[Key, Sequence[Any]]] = []
         reached: Key | None = None
-        after = None if selection.after is None else (selection.after.instant, selection.after.id)
         for key, row in self._matching(way, after):
             if row is None:
                 reached = key
@@ -66,30 +66,29 @@ class Walk:
         tenant = self._snapshot.names.tenant(self._connection, selection.tenant)
         if tenant is None:
             return 0, True
-        cohorts, totals = self._cohorts(tenant)
+        scene = self._scene(tenant)
         if (selection.since, selection.until) == (None, None) and selection.sort != "ended":
-            numbers = cohorts_of(selection.condition, cohorts)
+            numbers = cohorts_of(selection.condition, scene.cohorts)
             if numbers is not None:
-                return sum(totals[number] for number in numbers), True
-        way = plan(self._connection, _in_any_order(selection), tenant, cohorts, totals, None)
-        if not way.rest.exact:
-            return self._count_matching(way)
+                return sum(scene.totals[number] for number in numbers), True
+        way = plan(scene, _in_any_order(selection), None, after=None)
+        return self._count_rows(way) if way.rest.exact else self._count_matching(way)
+
+    def _count_rows(self, way: Way) -> tuple[int, bool]:
+        size = LARGEST_SLICE if way.rest.reads_row else COUNT_SLICE
+        joined = f"CROSS JOIN tx AS t ON {way.joined}" if way.rest.reads_row else ""
         total, after = 0, None
         while True:
-            part = way.slice(after, COUNT_SLICE)
-            if way.rest.text == EVERY.text:
-                query, values = f"SELECT count(*) FROM ({part.text})", part.values
-            else:
-                query = f"SELECT count(*) FROM ({part.text}) AS s CROSS JOIN tx AS t ON {way.joined} WHERE {way.rest.text}"
-                values = part.values + way.rest.values
-            total += self._connection.execute(query, values).fetchone()[0]
-            after = way.end(self._connection, after, COUNT_SLICE)
+            part = way.slice(after, size)
+            query = f"SELECT count(*) FROM ({part.text}) AS s {joined} WHERE {way.rest.text}"
+            total += self._connection.execute(query, part.values + way.rest.values).fetchone()[0]
+            after = way.end(self._connection, after, size)
             if after is None:
                 return total, True
             if self._over():
                 return total, False
 
-    def _count_matching(self, way: Plan) -> tuple[int, bool]:
+    def _count_matching(self, way: Way) -> tuple[int, bool]:
         total = 0
         for _, row in self._matching(way, None):
             if row is None:
@@ -97,22 +96,25 @@ class Walk:
             total += 1
         return total, True
 
-    def _cohorts(self, tenant: int) -> tuple[dict[int, Cohort], dict[int, int]]:
+    def _scene(self, tenant: int) -> Scene:
         names = self._snapshot.names
         rows = self._connection.execute("SELECT number, total FROM cohort WHERE tenant = ?", (tenant,))
         totals: dict[int, int] = dict(rows.fetchall())
-        return {number: names.cohort(self._connection, number) for number in totals}, totals
+        cohorts = {number: names.cohort(self._connection, number) for number in totals}
+        return Scene(self._connection, tenant, cohorts, totals, read_spans(self._connection, tenant))
 
-    def _matching(self, way: Plan, after: Key | None) -> Iterator[tuple[Key, Sequence[Any] | None]]:
+    def _matching(self, way: Way, after: Key | None) -> Iterator[tuple[Key, Sequence[Any] | None]]:
         """The rows that match, in order; a key without a row where the time was over before the end."""
         size = max(FIRST_SLICE, self._selection.limit + 1)
         if way.rest.text == EVERY.text and way.rest.exact:
             size = self._selection.limit + 1
+        # Of a set that is sorted, no more need be kept than a page shows.
+        limit = f" LIMIT {self._selection.limit + 1}" if way.rest.exact else ""
         while True:
             part = way.slice(after, size)
             rows = self._connection.execute(
                 f"SELECT s.instant, {STORED_COLUMNS} FROM ({part.text}) AS s CROSS JOIN tx AS t ON {way.joined}"
-                f" WHERE {way.rest.text} ORDER BY s.instant DESC, s.id DESC",
+                f" WHERE {way.rest.text} ORDER BY s.instant DESC, s.id DESC{limit}",
                 part.values + way.rest.values,
             )
             for asked, (instant, *row) in enumerate(rows, 1):

@@ -1,0 +1,142 @@
+"""The way through a list: slice after slice of candidates, by keyset, newest first.
+
+What a source does not answer is asked of each candidate in the same statement, so that a page that finds little
+comes back when its time is over, and knows how far it came.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flowtrail.storage.sqlite.compile import Sql
+from flowtrail.storage.sqlite.rows import TICK_BITS
+from flowtrail.storage.sqlite.sources import Range, Source, Term
+
+LOWEST_ID: Final = b"\0" * 16
+"""Below every id: none is all zero."""
+NO_CANDIDATE: Final = "SELECT 0 AS instant, 0 AS id, 0 AS row WHERE 0"
+
+Key = tuple[int, bytes]
+"""Instant and id: where a walk stands. Walks go down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """`slice` picks candidates as `s` (instant, id, and `row` where `by_row`); `rest` is asked of each as `s` and `t`.
+
+    A `whole` way has all its candidates in one slice.
+    """
+
+    tenant: int
+    sort: str
+    sources: Sequence[Source]
+    within: Range
+    """Of the sort's instant."""
+    opened: Range
+    rest: Sql
+    whole: bool
+
+    def slice(self, after: Key | None, size: int) -> Sql:
+        """A query for (instant, id, row) of the next candidates below `after`, some `size` of them."""
+        if self.whole:
+            return self._set(after)
+        if self.sort == "updated":
+            return self._ticks(after, size)
+        column, row = self.sort, "row" if self.by_row else "NULL"
+        # One upper bound only: of two, SQLite may start reading at the wider one.
+        bound, values = f"{column} >= ? AND {column} < ?", (self.within.since, self._until(after))
+        if after is not None:
+            bound += f" AND NOT ({column} = ? AND id >= ?)"
+            values += after  # type: ignore[assignment]
+        ranges = self._ranges()
+        texts = [
+            f"SELECT {column} AS instant, id, {row} AS row FROM {part.text} AND {bound}"
+            f" ORDER BY {column} DESC, id DESC LIMIT {size}"
+            for part in ranges
+        ]
+        if len(texts) == 1:
+            return Sql(texts[0], ranges[0].values + values)
+        union = " UNION ".join(f"SELECT * FROM ({text})" for text in texts) or NO_CANDIDATE
+        bound_values = tuple(value for part in ranges for value in part.values + values)
+        return Sql(f"SELECT * FROM ({union}) ORDER BY instant DESC, id DESC LIMIT {size}", bound_values)
+
+    def end(self, connection: sqlite3.Connection, after: Key | None, size: int) -> Key | None:
+        """Where the slice below `after` ends and the next one goes on; None when nothing can follow it."""
+        if self.whole:
+            return None
+        if self.sort == "updated":
+            tick = connection.execute(*self._lowest_tick(after, size)).fetchone()
+            return None if tick is None else (tick[0] << TICK_BITS, LOWEST_ID)
+        part = self.slice(after, size)
+        row = connection.execute(
+            f"SELECT instant, id FROM ({part.text}) ORDER BY instant DESC, id DESC LIMIT 1 OFFSET {size - 1}",
+            part.values,
+        ).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def _until(self, after: Key | None) -> int:
+        return self.within.until if after is None else min(self.within.until, after[0] + 1)
+
+    def _ranges(self) -> Sequence[Sql]:
+        if self.sort == "opened":
+            return [part for source in self.sources for part in source.ranges()]
+        return [Sql("tx INDEXED BY tx_ended WHERE tenant = ? AND ended IS NOT NULL", (self.tenant,))]
+
+    def _set(self, after: Key | None) -> Sql:
+        members = [source.members(self.opened) for source in self.sources]
+        union = " UNION ".join(part.text for part in members) or NO_CANDIDATE
+        values = [value for part in members for value in part.values]
+        column = f"m.{self.sort}"
+        text = (
+            f"SELECT {column} AS instant, m.id AS id, m.row AS row FROM ({union}) AS u"
+            f" CROSS JOIN tx AS m ON m.row = u.row WHERE {column} >= ? AND {column} < ?"
+        )
+        values += (self.within.since, self._until(after))
+        if after is not None:
+            text += f" AND NOT ({column} = ? AND m.id >= ?)"
+            values += after
+        return Sql(text, tuple(values))
+
+    # Whoever is updated often stays in one place of the index for a second: slices are whole ticks, sorted.
+
+    def _lowest_tick(self, after: Key | None, size: int) -> tuple[str, tuple[int, ...]]:
+        query = (
+            "SELECT tick FROM tx INDEXED BY tx_tick WHERE tenant = ? AND tick >= ? AND tick <= ?"
+            f" ORDER BY tick DESC LIMIT 1 OFFSET {size - 1}"
+        )
+        return query, (self.tenant, self.within.since >> TICK_BITS, self._highest_tick(after))
+
+    def _highest_tick(self, after: Key | None) -> int:
+        until = self._until(after)
+        if after is not None and after[1] <= LOWEST_ID:
+            until = min(until, after[0])
+        return (until - 1) >> TICK_BITS
+
+    def _ticks(self, after: Key | None, size: int) -> Sql:
+        since = self.within.since
+        lowest, values = self._lowest_tick(after, size)
+        text = (
+            "SELECT updated AS instant, id, row FROM tx INDEXED BY tx_tick WHERE tenant = ? AND tick <= ?"
+            f" AND tick >= coalesce(({lowest}), ?) AND updated >= ? AND updated < ?"
+        )
+        bounds = (
+            self.tenant, self._highest_tick(after), *values, since >> TICK_BITS, since, self._until(after)
+        )  # fmt: skip
+        if after is None:
+            return Sql(text, bounds)
+        return Sql(f"{text} AND NOT (updated = ? AND id >= ?)", (*bounds, *after))
+
+    @property
+    def by_row(self) -> bool:
+        """Whether slices carry row numbers."""
+        return (
+            self.whole
+            or self.sort != "opened"
+            or not any(isinstance(source, Term) for source in self.sources)
+        )
+
+    @property
+    def joined(self) -> str:
+        """How `s` meets `t`."""
+        return "t.row = s.row" if self.by_row else f"t.tenant = {self.tenant} AND t.id = s.id"
