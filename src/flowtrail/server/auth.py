@@ -7,6 +7,7 @@ loopback in `Host` (DNS rebinding) or `Origin` (a foreign page) is therefore ref
 import base64
 import binascii
 import hmac
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -80,7 +81,7 @@ def _password(credentials: bytes) -> bytes:
 
 def _check_loopback(headers: dict[bytes, bytes]) -> None:
     host = headers.get(b"host", b"").decode("latin-1")
-    if not is_loopback(_host_name(f"//{host}")):
+    if not _names_this_machine(f"//{host}"):
         raise Problem(
             403,
             "foreign_host",
@@ -90,7 +91,7 @@ def _check_loopback(headers: dict[bytes, bytes]) -> None:
             allowed="127.0.0.1, [::1] or localhost; or set FLOWTRAIL_API_KEY",
         )
     origin = headers.get(b"origin")
-    if origin is not None and not is_loopback(_host_name(origin.decode("latin-1"))):
+    if origin is not None and not _names_this_machine(origin.decode("latin-1")):
         raise Problem(
             403,
             "foreign_origin",
@@ -99,6 +100,11 @@ def _check_loopback(headers: dict[bytes, bytes]) -> None:
             received=origin.decode("latin-1"),
             allowed="an origin of this machine; or set FLOWTRAIL_API_KEY",
         )
+
+
+@lru_cache(256)
+def _names_this_machine(url: str) -> bool:
+    return is_loopback(_host_name(url))
 
 
 def _host_name(url: str) -> str:

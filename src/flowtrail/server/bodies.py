@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from flowtrail.model.limits import MAX_BODY_BYTES
+from flowtrail.server.connection import GATHERED_BYTES
 from flowtrail.server.problems import Problem
 
 PATIENCE_S: Final = 60.0
@@ -36,44 +37,50 @@ async def read_body(request: Request, memory: BodyMemory) -> bytes:
 
     Raises: Problem (413 too long, 408 too slow, 503 too many at once), ClientDisconnect.
     """
-    declared = request.headers.get("content-length")
-    if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+    declared = request.headers.get("content-length", "")
+    length = int(declared) if declared.isascii() and declared.isdigit() else None
+    if length is not None and length > MAX_BODY_BYTES:
         raise _too_long(declared)
-    message = await request.receive()
-    if not message.get("more_body") and message["type"] == "http.request":
-        body: bytes = message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_long(None)
-        memory.take(len(body))
-        return body
+    # What is gathered below comes all at once: room is made before it begins to come.
+    reserved = length if length is not None and length <= GATHERED_BYTES else 0
+    memory.take(reserved)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await _read_on(request, memory, message)
-    except TimeoutError:
-        raise Problem(
-            408,
-            "slow_body",
-            f"the body did not arrive within {PATIENCE_S:g} s",
-            headers={"Connection": "close"},
-        ) from None
+            body = await _read(request, memory, reserved)
+    except BaseException as error:
+        memory.give_back(reserved)
+        if isinstance(error, TimeoutError):
+            raise Problem(
+                408,
+                "slow_body",
+                f"the body did not arrive within {PATIENCE_S:g} s",
+                headers={"Connection": "close"},
+            ) from None
+        raise
+    return body
 
 
-async def _read_on(request: Request, memory: BodyMemory, message: Message) -> bytes:
+async def _read(request: Request, memory: BodyMemory, reserved: int) -> bytes:
+    """The body; what goes beyond `reserved` is counted, and given back here when it does not come to its end."""
     chunks: list[bytes] = []
-    size = 0
+    size = counted = 0
     try:
         while True:
+            message = await request.receive()
             chunk = _chunk(message)
-            if size + len(chunk) > MAX_BODY_BYTES:
-                raise _too_long(None)  # noqa: TRY301 -- what is held has to be given back here
-            memory.take(len(chunk))
             size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise _too_long(None)  # noqa: TRY301 -- what is held has to be given back here
+            beyond = max(size - reserved, 0)
+            if beyond > counted:
+                memory.take(beyond - counted)
+                counted = beyond
             chunks.append(chunk)
             if not message.get("more_body"):
-                return b"".join(chunks)
-            message = await request.receive()
+                memory.give_back(reserved + counted - size)
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     except BaseException:
-        memory.give_back(size)
+        memory.give_back(counted)
         raise
 
 

@@ -25,6 +25,13 @@ def open_connection(server):
     return socket.create_connection((place.hostname, place.port), timeout=10)
 
 
+@pytest.fixture(scope="module")
+def server():
+    """One for all: whatever these requests are, it has to stay as it was."""
+    with served() as running:
+        yield running
+
+
 @pytest.fixture(autouse=True)
 def _others_do_not_notice(server):
     yield
@@ -147,6 +154,27 @@ def test_a_body_that_does_not_come_is_given_up(server, monkeypatch):
 
     assert status_of(got) == 408
     assert b"slow_body" in got
+
+
+def test_a_body_of_which_nothing_comes_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
+    for length in (b"100", b"5000000"):
+        with open_connection(server) as slow:
+            slow.sendall(POST + b"Content-Length: " + length + b"\r\n\r\n")
+            assert status_of(slow.recv(65_536)) == 408
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000, 3_000_000])
+def test_a_body_may_come_byte_by_byte_or_in_one(server, size):
+    body = b" " * (size - 19) + b'{"kind":"nonsense"}' if size > 19 else b"x" * size
+    for part in (len(body), 700_001, 7):
+        with open_connection(server) as client:
+            client.sendall(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
+            for start in range(0, min(len(body), part * 50), part):
+                client.sendall(body[start : start + part])
+            client.sendall(body[min(len(body), part * 50) :])
+            got = client.recv(65_536)
+        assert b"nothing_accepted" in got, got
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_costs_nothing(server):
