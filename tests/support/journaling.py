@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flowtrail.intake.projector import Projector
 from flowtrail.ledger.heads import unnamed_heads
 from flowtrail.ledger.pages import build_page
+from flowtrail.model.clock import sleep_s
 from flowtrail.model.pages import Page
 from flowtrail.model.records import AnyRecord, encode_record
 from flowtrail.storage.interface import Store
@@ -37,8 +38,10 @@ class Journaling:
         return page
 
 
-def project(store: Store, holder: str | None = None) -> None:
-    """Fold everything the journal has."""
+def project(store: Store, holder: str | None = None, *, patiently: bool = False) -> None:
+    """Fold everything the journal has; `patiently` waits for a dead holder's lease to run out."""
     projector = Projector(store.journal, store.view_writer(), holder=holder)
+    while patiently and not projector.take_lease():
+        sleep_s(0.05)
     projector.catch_up()
     projector.close()

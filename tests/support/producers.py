@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import httpx2
 
@@ -12,7 +12,7 @@ PATIENCE_S = 120.0
 class Producer(threading.Thread):
     """Sends bodies in order to whatever address `where` gives; `pause_s` lies between two."""
 
-    def __init__(self, bodies: Sequence[bytes], where: Callable[[], str], pause_s: float = 0.0) -> None:
+    def __init__(self, bodies: Iterable[bytes], where: Callable[[], str], pause_s: float = 0.0) -> None:
         super().__init__(daemon=True)
         self._bodies, self._where, self._pause_s = bodies, where, pause_s
         self.acknowledged = 0
