@@ -107,8 +107,13 @@ def problem(answer: httpx2.Response) -> Failure:
     except ValueError:
         return Failure(f"the server answered {answer.status_code}: {answer.text[:200]}", code)
     text = str(told.get("detail") or told.get("title") or answer.status_code)
-    if told.get("allowed") and str(told["allowed"]) not in text:
-        text += f" (allowed: {told['allowed']})"
+    field, received, allowed = (str(told.get(name) or "") for name in ("field", "received", "allowed"))
+    if field and field not in text:
+        text = f"{field}: {text}"
+    if received and received not in text:
+        text += f"; received {received!r}"
+    if allowed and allowed not in text:
+        text += f"; allowed: {allowed}"
     return Failure(text, code)
 
 

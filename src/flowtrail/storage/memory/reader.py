@@ -33,6 +33,7 @@ class MemoryReader:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self._linked: tuple[str, int, dict[tuple[str, bytes, str], list[LinkRow]]] | None = None
 
     # --- transactions ---
 
@@ -82,15 +83,22 @@ class MemoryReader:
 
     def parents(self, tenant: str, child: bytes) -> list[LinkRow]:
         with self._shelf.lock:
-            return sorted(
-                link for link in self._shelf.views.links if (link.tenant, link.child) == (tenant, child)
-            )
+            return sorted(self._links().get((tenant, child, "parents"), ()))
 
     def children(self, tenant: str, parent: bytes) -> list[LinkRow]:
         with self._shelf.lock:
-            return sorted(
-                link for link in self._shelf.views.links if (link.tenant, link.parent) == (tenant, parent)
-            )
+            return sorted(self._links().get((tenant, parent, "children"), ()))
+
+    def _links(self) -> dict[tuple[str, bytes, str], list[LinkRow]]:
+        """The links by both their ends, gathered anew when there are more: they only ever grow."""
+        views = self._shelf.views
+        if self._linked is None or self._linked[:2] != (views.generation, len(views.links)):
+            found: dict[tuple[str, bytes, str], list[LinkRow]] = {}
+            for link in views.links:
+                found.setdefault((link.tenant, link.child, "parents"), []).append(link)
+                found.setdefault((link.tenant, link.parent, "children"), []).append(link)
+            self._linked = (views.generation, len(views.links), found)
+        return self._linked[2]
 
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
         with self._shelf.lock:
