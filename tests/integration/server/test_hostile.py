@@ -8,7 +8,7 @@ import pytest
 
 from flowtrail.server import bodies, connection
 from tests.support.faults import until
-from tests.support.served import transaction
+from tests.support.served import served, transaction
 
 HOST = b"Host: localhost\r\n"
 CLOSE = HOST + b"Connection: close\r\n\r\n"
