@@ -124,3 +124,67 @@ def test_points_are_read_by_the_unique_index(orders, reading):
         ).fetchall()
 
     assert [step[3] for step in steps] == ["SEARCH t USING INDEX tx_id (tenant=? AND id=?)"]
+
+
+def steps(store, selection):
+    """How much SQLite works for a page, in hundreds of its instructions: the same on every machine."""
+    counted = 0
+
+    def count():
+        nonlocal counted
+        counted += 1
+
+    with store._views.snapshot() as snapshot:
+        Walk(snapshot, selection).select()
+        snapshot.connection.set_progress_handler(count, 100)
+        page = Walk(snapshot, selection).select()
+        snapshot.connection.set_progress_handler(None, 0)
+    return counted, page
+
+
+@pytest.mark.parametrize("sort", ["opened", "updated", "ended"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        EVERYTHING,
+        StatusIs("delivered"),
+        HasTerm(terms.version_term("3")),
+        AllOf((HasTerm(terms.version_term("3")), StatusIs("delivered"))),
+    ],
+    ids=["everything", "status", "term", "both"],
+)
+def test_a_page_costs_the_same_deep_in_the_list_as_at_its_start(
+    folder, reading, monkeypatch, sort, condition
+):
+    monkeypatch.setattr(planning, "SMALL", 0)
+    folder.tell("acme", *(record for number in range(1, 4_001) for record in an_order(number)))
+    selection = Selection("acme", NOW, condition, sort=sort, limit=20, budget_s=None)
+
+    at_start, first = steps(reading, selection)
+    deep, last = steps(
+        reading,
+        Selection(
+            "acme",
+            NOW,
+            condition,
+            sort=sort,
+            limit=20,
+            budget_s=None,
+            after=Cursor(BASE + 50_000_000, order_id(50), 99),
+        ),
+    )
+
+    assert len(first.rows) == len(last.rows) == 20
+    assert deep <= 1.5 * at_start + 10, (deep, at_start)
+
+
+def test_a_list_of_what_ended_long_ago_starts_reading_there(folder, reading):
+    folder.tell("acme", *(record for number in range(1, 4_001) for record in an_order(number)))
+    newest = Selection("acme", NOW, Between("ended", BASE + 3_900_000_000), limit=20, budget_s=None)
+    oldest = Selection("acme", NOW, Between("ended", None, BASE + 90_000_000), limit=20, budget_s=None)
+
+    at_start, first = steps(reading, newest)
+    at_end, last = steps(reading, oldest)
+
+    assert len(first.rows) == len(last.rows) == 20
+    assert at_end <= 2 * at_start + 20, (at_end, at_start)

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Final
 
@@ -57,6 +57,11 @@ def plan(scene: Scene, selection: Selection, pinned: int | None, *, after: Key |
 
 class _Planner:
     def __init__(self, scene: Scene, selection: Selection, pinned: int | None) -> None:
+        if selection.sort == "ended":
+            ended = {
+                number: cohort for number, cohort in scene.cohorts.items() if cohort.status != "in_transit"
+            }
+            scene = replace(scene, cohorts=ended)
         self._scene = scene
         self._selection = selection
         self._pinned = pinned
@@ -90,6 +95,8 @@ class _Planner:
 
     def _density(self, way: Way, after: Key | None) -> tuple[int, int]:
         """Less is sparser: (0, how many are left), or (1, how far back so many reach)."""
+        if way.empty:
+            return (0, 0)
         part = way.slice(after, PROBE)
         count, instant = self._scene.connection.execute(
             f"SELECT count(*), min(instant) FROM ({part.text})", part.values
@@ -130,7 +137,7 @@ class _Planner:
 def _bounds(selection: Selection, spans: Spans) -> tuple[Range, Range, list[Condition]]:
     """The range of opened instants, the range of the sort's, and the conditions that are left.
 
-    Who ended or was updated in a range was opened in one: a span before it.
+    Who ended or was updated in a range was opened in one, a span before it; and the other way round.
     """
     condition = selection.condition
     opened = Range().narrowed(selection.since, selection.until)
@@ -149,6 +156,8 @@ def _bounds(selection: Selection, spans: Spans) -> tuple[Range, Range, list[Cond
             until = selection.moment.now - shortest_patience(selection.moment)
             opened = opened.narrowed(*spans.opened_of("updated", None, until))
         kept.append(part)
+    if selection.sort != "opened" and not opened.open:
+        within = within.narrowed(*spans.instant_of(selection.sort, opened.since, opened.until))
     return opened, within, kept
 
 

@@ -15,7 +15,6 @@ from flowtrail.storage.sqlite.sources import Range, Source, Term
 
 LOWEST_ID: Final = b"\0" * 16
 """Below every id: none is all zero."""
-NO_CANDIDATE: Final = "SELECT 0 AS instant, 0 AS id, 0 AS row WHERE 0"
 
 Key = tuple[int, bytes]
 """Instant and id: where a walk stands. Walks go down."""
@@ -37,6 +36,11 @@ class Way:
     rest: Sql
     whole: bool
 
+    @property
+    def empty(self) -> bool:
+        """Whether no index holds anything that could match; then there is nothing to slice."""
+        return not self.sources and (self.whole or self.sort == "opened")
+
     def slice(self, after: Key | None, size: int) -> Sql:
         """A query for (instant, id, row) of the next candidates below `after`, some `size` of them."""
         if self.whole:
@@ -57,7 +61,7 @@ class Way:
         ]
         if len(texts) == 1:
             return Sql(texts[0], ranges[0].values + values)
-        union = " UNION ".join(f"SELECT * FROM ({text})" for text in texts) or NO_CANDIDATE
+        union = " UNION ".join(f"SELECT * FROM ({text})" for text in texts)
         bound_values = tuple(value for part in ranges for value in part.values + values)
         return Sql(f"SELECT * FROM ({union}) ORDER BY instant DESC, id DESC LIMIT {size}", bound_values)
 
@@ -85,7 +89,7 @@ class Way:
 
     def _set(self, after: Key | None) -> Sql:
         members = [source.members(self.opened) for source in self.sources]
-        union = " UNION ".join(part.text for part in members) or NO_CANDIDATE
+        union = " UNION ".join(part.text for part in members)
         values = [value for part in members for value in part.values]
         column = f"m.{self.sort}"
         text = (

@@ -249,7 +249,7 @@ def sources_of(
     """Sources whose union holds everything that matches; None when no index helps."""
     numbers = cohorts_of(condition, cohorts)
     if numbers is not None:
-        return [_cohorts(numbers, totals)]
+        return _cohorts(numbers, totals)
     match condition:
         case HasTerm(term):
             return [Term(tenant, term)]
@@ -266,7 +266,7 @@ def sources_of(
         case IsLate():
             return [Late(tenant)]
         case IsStuck():
-            return [_cohorts(cohorts_of(StatusIs("in_transit"), cohorts) or frozenset(), totals)]
+            return _cohorts(cohorts_of(StatusIs("in_transit"), cohorts) or frozenset(), totals)
         case AllOf(parts):
             for part in parts:
                 found = sources_of(part, tenant, cohorts, totals)
@@ -285,8 +285,10 @@ def sources_of(
             return None
 
 
-def _cohorts(numbers: frozenset[int], totals: Mapping[int, int]) -> Cohorts:
-    return Cohorts(tuple(sorted(numbers)), sum(totals.get(number, 0) for number in numbers))
+def _cohorts(numbers: frozenset[int], totals: Mapping[int, int]) -> Sequence[Source]:
+    if not numbers:
+        return []
+    return [Cohorts(tuple(sorted(numbers)), sum(totals.get(number, 0) for number in numbers))]
 
 
 def _bounded(connection: sqlite3.Connection, query: str, values: tuple[Any, ...], most: int) -> int:

@@ -28,6 +28,11 @@ class Spans(NamedTuple):
             return 0, 0
         return None if since is None else since - most, None if until is None else until - least
 
+    def instant_of(self, instant: str, since: int, until: int) -> tuple[int, int]:
+        """The range in which the other instant lies of those that were opened in [since, until)."""
+        least, most = self[:2] if instant == "ended" else self[2:]
+        return (0, 0) if least > most else (since + least, until + most)
+
 
 def read_spans(connection: sqlite3.Connection, tenant: int) -> Spans:
     """The tenant's spans in this snapshot."""

@@ -72,21 +72,28 @@ class Walk:
             if numbers is not None:
                 return sum(scene.totals[number] for number in numbers), True
         way = plan(scene, _in_any_order(selection), None, after=None)
+        if way.empty:
+            return 0, True
         return self._count_rows(way) if way.rest.exact else self._count_matching(way)
 
     def _count_rows(self, way: Way) -> tuple[int, bool]:
+        every = way.rest.text == EVERY.text
         size = LARGEST_SLICE if way.rest.reads_row else COUNT_SLICE
         joined = f"CROSS JOIN tx AS t ON {way.joined}" if way.rest.reads_row else ""
         total, after = 0, None
         while True:
-            part = way.slice(after, size)
-            query = f"SELECT count(*) FROM ({part.text}) AS s {joined} WHERE {way.rest.text}"
-            total += self._connection.execute(query, part.values + way.rest.values).fetchone()[0]
-            after = way.end(self._connection, after, size)
-            if after is None:
+            following = way.end(self._connection, after, size)
+            if every and following is not None:
+                total += size
+            else:
+                part = way.slice(after, size)
+                query = f"SELECT count(*) FROM ({part.text}) AS s {joined} WHERE {way.rest.text}"
+                total += self._connection.execute(query, part.values + way.rest.values).fetchone()[0]
+            if following is None:
                 return total, True
             if self._over():
                 return total, False
+            after = following
 
     def _count_matching(self, way: Way) -> tuple[int, bool]:
         total = 0
@@ -105,6 +112,8 @@ class Walk:
 
     def _matching(self, way: Way, after: Key | None) -> Iterator[tuple[Key, Sequence[Any] | None]]:
         """The rows that match, in order; a key without a row where the time was over before the end."""
+        if way.empty:
+            return
         size = max(FIRST_SLICE, self._selection.limit + 1)
         if way.rest.text == EVERY.text and way.rest.exact:
             size = self._selection.limit + 1
