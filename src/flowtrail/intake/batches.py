@@ -4,11 +4,11 @@ Transactions are folded apart from each other, so their records are gathered fir
 and registers of their own and need no folding.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from flowtrail.ledger.pages import read_header, read_records
-
+from flowtrail.ledger.pages import encoded_records, read_header, read_records, record_count
+from flowtrail.model.errors import Damaged
 from flowtrail.model.pages import Page
 from flowtrail.model.records import (
     AnyRecord,
@@ -18,9 +18,10 @@ from flowtrail.model.records import (
     LinkRecord,
     ReportRecord,
     TransactionRecord,
+    decode_record,
     encode_record,
 )
-from flowtrail.projection.tracked import Folded
+from flowtrail.projection.difference import Folded
 from flowtrail.storage.interface import Definition, LinkRow, SetAside
 
 
@@ -37,20 +38,43 @@ class Gathered:
         self.records = 0
 
 
+def count_records(page: Page) -> int:
+    """How many records a page says it holds; 0 when it cannot be read."""
+    try:
+        return record_count(page)
+    except Damaged:
+        return 0
+
+
 def gather(pages: Iterable[Page]) -> Gathered:
-    """Sort the records of pages; a page that cannot be read is set aside as a whole (leaf -1)."""
+    """Sort the records of pages. What cannot be read is set aside: a record, or a page as a whole (leaf -1)."""
     gathered = Gathered()
     for page in pages:
         tenant = ""
         try:
             tenant = read_header(page).tenant
-            records = read_records(page)
+            records = _records(gathered, tenant, page)
         except Exception as error:  # noqa: BLE001 -- whatever is wrong with one page, the others go on
             gathered.set_aside.append(SetAside(tenant, page.number, -1, None, f"unreadable page: {error}"))
             continue
         gathered.records += len(records)
         _sort(gathered, tenant, page.number, records)
     return gathered
+
+
+def _records(gathered: Gathered, tenant: str, page: Page) -> Sequence[AnyRecord | None]:
+    """The page's records; where one cannot be decoded, it alone is set aside."""
+    try:
+        return read_records(page)
+    except Damaged:
+        found: list[AnyRecord | None] = []
+        for leaf, encoded in enumerate(encoded_records(page)):
+            try:
+                found.append(None if encoded is None else decode_record(encoded))
+            except Exception as error:  # noqa: BLE001 -- whatever is wrong with one record, the others go on
+                gathered.set_aside.append(SetAside(tenant, page.number, leaf, None, f"unreadable: {error}"))
+                found.append(None)
+        return found
 
 
 def _sort(gathered: Gathered, tenant: str, number: int, records: Iterable[AnyRecord | None]) -> None:

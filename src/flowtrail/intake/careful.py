@@ -6,23 +6,29 @@ reason, everything else is written, and nothing waits. `rebuild` tries again.
 
 from collections.abc import Sequence
 
+from flowtrail.ledger.pages import read_records
 from flowtrail.model.errors import StoreError
 from flowtrail.projection.cells import add_into
+from flowtrail.projection.difference import Folded
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Tally
-from flowtrail.projection.tracked import Folded, Tracked
-from flowtrail.storage.interface import Batch, Change, Loaded, SetAside, ViewWriter
+from flowtrail.projection.tracked import Tracked
+from flowtrail.storage.interface import Batch, Change, Journal, Loaded, SetAside, ViewWriter
 
 
 def fold_carefully(
-    items: Sequence[tuple[str, bytes, list[Folded], list[int]]], writer: ViewWriter, batch: Batch
+    items: Sequence[tuple[str, bytes, list[Folded], list[int]]],
+    writer: ViewWriter,
+    journal: Journal,
+    batch: Batch,
 ) -> None:
     """Fill `batch` with what can be folded of `items`, and with what cannot as set aside. Raises: StoreError."""
     for tenant, key, records, pages in items:
         loaded = writer.load(tenant, [key]).get(key)
         good, refused = _sift(tenant, loaded, records)
         for record, reason in refused:
-            batch.set_aside.append(SetAside(tenant, pages[0], -1, key, f"{type(record).__name__}: {reason}"))
+            page, leaf = _place(journal, pages, record)
+            batch.set_aside.append(SetAside(tenant, page, leaf, key, _because(record, reason)))
         if not good:
             continue
         tally = Tally()
@@ -48,6 +54,20 @@ def fold_carefully(
         for place, cell in tally.cells().items():
             add_into(batch.cells.setdefault(place, {}), cell)
     batch.cells = {place: cell for place, cell in batch.cells.items() if cell}
+
+
+def _because(record: Folded, reason: Exception) -> str:
+    return f"{type(record).__name__}: {type(reason).__name__}: {reason}"
+
+
+def _place(journal: Journal, pages: Sequence[int], record: Folded) -> tuple[int, int]:
+    """Page and leaf of a record: looked up, since carrying them along would make every record dearer."""
+    for number in pages:
+        page = journal.page(number)
+        for leaf, held in enumerate([] if page is None else read_records(page)):
+            if held == record:
+                return number, leaf
+    return pages[0], -1
 
 
 def _tracked(tenant: str, loaded: Loaded | None) -> Tracked:

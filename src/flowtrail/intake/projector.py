@@ -4,31 +4,39 @@ Pages -> records by transaction -> fold -> difference -> one atomic write. What 
 store holds too: after a takeover, or any write not known to have committed, everything is dropped and read again.
 """
 
+import gc
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
-from flowtrail.intake.batches import Gathered, gather
+from flowtrail.intake.batches import Gathered, count_records, gather
 from flowtrail.intake.cache import Cache
 from flowtrail.intake.careful import fold_carefully
-from flowtrail.ledger.pages import record_count
+from flowtrail.intake.writes import Writes
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.errors import LeaseLost, StoreError
 from flowtrail.model.ids import random_bytes
 from flowtrail.model.pages import Page, split_number
 from flowtrail.model.points import reach
+from flowtrail.projection.difference import Folded
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Tally
-from flowtrail.projection.tracked import Folded, Tracked
+from flowtrail.projection.tracked import Tracked
 from flowtrail.storage.interface import Batch, Change, Journal, Lease, Position, ViewWriter
 
 log = logging.getLogger(__name__)
 
 BATCH_RECORDS: Final = 20_000
 """Larger batches gain nothing more and make what is new wait."""
+HELD_BACK: Final = 5
+"""So many times larger batches may be where the store would rather write a transaction once than twice: under
+pressure several records of one are then there together."""
+BATCH_BYTES: Final = 32 * 1024 * 1024
+"""Of compressed pages: records may be far larger than usual."""
 READ_PAGES: Final = 8
 LEASE_S: Final = 5.0
 """How long readers wait for a takeover when a projector dies without releasing its lease."""
@@ -60,6 +68,8 @@ class Projector:
         self._lease: Lease | None = None
         self._position: Position = {}
         self._cache = Cache()
+        self._writes = Writes(writer, self._stored)
+        self._renewed = 0.0
         self.progress = Progress()
 
     def run(self, stop: threading.Event, wake: threading.Event) -> None:
@@ -69,8 +79,10 @@ class Projector:
             pause = INTERVAL_S
             try:
                 folded = self.step()
-                if folded >= BATCH_RECORDS:
+                if folded >= self._limit:
                     continue
+                # A store whose writes are dear rests as long as it worked, so that more comes together.
+                pause = max(pause, min(self._writer.hold_back_s, 2 * (monotonic_s() - began)))
             except LeaseLost:
                 log.warning("another projector took over; waiting")
                 self.drop()
@@ -96,20 +108,26 @@ class Projector:
             except StoreError as error:
                 log.warning("the lease runs out by itself: %s", error)
         self.drop()
+        self._writes.close()
 
     def drop(self) -> None:
-        """Forget the lease and every state held."""
+        """Forget the lease and every state held, once nothing is being written under it."""
+        self._writes.abandon()
         self._lease = None
         self.progress.leased = False
         self._cache.clear()
 
     def step(self) -> int:
-        """Fold what the journal has, at most about `BATCH_RECORDS`; how many records that were.
+        """Fold what the journal has, at most about one batch of records, and write it; how many records that were.
 
         Raises: LeaseLost, StoreError; then `drop` before the next step.
         """
         if not self.take_lease():
             return 0
+        with collector_paused():
+            return self._step()
+
+    def _step(self) -> int:
         pages = self._read()
         if not pages:
             self._renew()
@@ -119,7 +137,12 @@ class Projector:
         for page in pages:
             ordinal, sequence = split_number(page.number)
             position[ordinal] = sequence
-        self._project(gathered, position)
+        try:
+            self._project(gathered, position)
+            self._writes.settle()
+        except BaseException:
+            self.drop()
+            raise
         self._position = position
         self.progress.records += gathered.records
         self.progress.batches += 1
@@ -152,39 +175,43 @@ class Projector:
     def _renew(self) -> None:
         assert self._lease is not None
         if monotonic_s() - self._renewed > LEASE_S / 3:
-            self._write(Batch(position=self._position))
+            try:
+                self._writes.put(Batch(position=self._position), self._lease)
+                self._writes.settle()
+            except BaseException:
+                self.drop()
+                raise
 
-    def _write(self, batch: Batch) -> None:
-        assert self._lease is not None
-        reach("before_write")
-        try:
-            _, locators = self._writer.write(batch, self._lease)
-        except BaseException:
-            self.drop()
-            raise
-        reach("written")
+    def _stored(self, batch: Batch, locators: Sequence[Any]) -> None:
         self._renewed = monotonic_s()
         self._cache.stored(batch.changes, locators)
+        self.progress.set_aside += len(batch.set_aside)
 
     # --- one batch ----------------------------------------------------------------------------------------
+
+    @property
+    def _limit(self) -> int:
+        return BATCH_RECORDS * HELD_BACK if self._writer.hold_back_s else BATCH_RECORDS
 
     def _read(self) -> list[Page]:
         """Pages for one batch: a little at a time, since how many records a page holds is known once it is read."""
         pages: list[Page] = []
         reached = dict(self._position)
-        records = 0
-        while records < BATCH_RECORDS:
+        records = size = 0
+        while records < self._limit and size < BATCH_BYTES:
             more = self._journal.read(reached, READ_PAGES)
             for page in more:
                 ordinal, sequence = split_number(page.number)
                 reached[ordinal] = sequence
-                records += record_count(page)
+                records += count_records(page)
+                size += len(page.body)
             pages.extend(more)
             if len(more) < READ_PAGES:
                 break
         return pages
 
     def _project(self, gathered: Gathered, position: Position) -> None:
+        assert self._lease is not None
         items = [
             (tenant, key, records, pages)
             for tenant, transactions in gathered.transactions.items()
@@ -196,9 +223,9 @@ class Projector:
             batch = first if index == 0 else Batch()
             # Until the last part is written the pages are not folded: a crash in between replays them, harmlessly.
             batch.position = position if index == len(parts) - 1 else self._position
+            # While the part before is being written: no transaction is in two parts.
             self._fold(part, batch)
-            self._write(batch)
-            self.progress.set_aside += len(batch.set_aside)
+            self._writes.put(batch, self._lease)
 
     def _fold(self, items: list[Item], batch: Batch) -> None:
         self._load(items)
@@ -214,7 +241,7 @@ class Projector:
         except Exception:
             log.exception("a record cannot be projected; looking for it")
             self._cache.clear()
-            fold_carefully(items, self._writer, batch)
+            fold_carefully(items, self._writer, self._journal, batch)
             return
         batch.changes.extend(changes)
         batch.cells = tally.cells()
@@ -253,6 +280,19 @@ class Projector:
             for key, loaded in self._writer.load(tenant, keys).items():
                 state = State.load(loaded.facts, loaded.pieces)
                 self._cache.put(tenant, key, Tracked(tenant, state, loaded.locator))
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Let what a batch makes grow old at once: nothing of it is in a cycle, and looking for cycles among the states
+    that are held, again and again while their number grows, is a third of all work."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _parts(items: list[Item], limit: int | None) -> Iterator[list[Item]]:

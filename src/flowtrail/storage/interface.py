@@ -188,9 +188,13 @@ class ViewWriter(Protocol):
 
     `max_changes` is how many changes one batch may carry (None: any number); the projector splits its work so that
     every batch carries exactly the cells that its changes contribute.
+    `hold_back_s` is how long what came may be held back under pressure, so that several records of a transaction
+    become one write: 0 where a write costs little. Where it is not 0, a write is mostly waiting: it happens on a
+    thread of its own, and `load` MAY be called meanwhile, for other transactions.
     """
 
     max_changes: int | None
+    hold_back_s: float
 
     def acquire(self, holder: str, ttl_s: float) -> Lease | None:
         """Take the lease, or None while another holder's has not run out. A takeover MUST raise the epoch, durably,

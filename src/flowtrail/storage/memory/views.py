@@ -88,6 +88,7 @@ class MemoryViewWriter:
     """The projector's side. Its locators are the transactions' keys."""
 
     max_changes: int | None = None
+    hold_back_s: float = 0.0
 
     def __init__(self, shelf: Shelf, clock: Clock, rebuilding: Views | None = None) -> None:
         self._shelf = shelf

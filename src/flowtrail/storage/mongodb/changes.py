@@ -20,11 +20,12 @@ from flowtrail.storage.mongodb.names import CohortNumbers, Tenants
 from flowtrail.storage.mongodb.rows import (
     Bodies,
     encode_header,
-    found_by,
+    found_by_all,
+    found_by_cohort,
+    found_by_term,
     pack_pages,
-    set_columns,
     split_piece,
-    transaction_key,
+    tenant_key,
     unpack_pages,
     updated_key,
 )
@@ -43,7 +44,6 @@ class Locator(NamedTuple):
     """What an update needs to know of a stored transaction, so that it reads nothing first."""
 
     terms: tuple[str, ...]
-    updated: int
     size: int
     """Of the entries inside the document, in bytes."""
     moved: tuple[int, ...]
@@ -64,6 +64,19 @@ def pieces_of(key: bytes) -> Document:
     }
 
 
+class Place(NamedTuple):
+    """What a tenant's transactions of one cohort share."""
+
+    tenant: int
+    front: bytes
+    """Of their keys."""
+    cohort: int
+    found: tuple[str, str]
+    """What they are found by, beside their terms."""
+    term: str
+    """What stands before their terms."""
+
+
 class ChangeWriter:
     """Writes the changes of batches. Forget it after a write that may have failed."""
 
@@ -72,12 +85,30 @@ class ChangeWriter:
         self._tenants = tenants
         self._bodies = bodies
         self._cohorts = CohortNumbers(views)
-        self._packed_pages: dict[int, bytes] = {}
+        self._places: dict[tuple[str, str, str, str, bool], Place] = {}
+        self._packed_pages: dict[tuple[int, ...], bytes] = {}
 
     def prepare(self, changes: Sequence[Change]) -> None:
         """Number new cohorts before the transaction begins: what is inserted beside it, it would not see."""
         for change in changes:
-            self._cohorts.give(self._tenants.give(change.tenant), change.after.cohort)
+            self._place(change.tenant, change.after)
+
+    def _place(self, tenant: str, header: Header) -> Place:
+        flow, object_type, status, failures = (
+            header.flow,
+            header.object_type,
+            header.status,
+            header.has_failures,
+        )
+        key = (tenant, flow, object_type, status, failures)
+        place = self._places.get(key)
+        if place is None:
+            number = self._tenants.give(tenant)
+            cohort = self._cohorts.give(number, key[1:])
+            found = (found_by_all(number), found_by_cohort(number, cohort))
+            place = Place(number, tenant_key(number), cohort, found, found_by_term(number, ""))
+            self._places[key] = place
+        return place
 
     def write(self, session: ClientSession, changes: Sequence[Change], revision: int) -> list[Locator]:
         """Write changes inside the caller's transaction; a locator for each."""
@@ -105,59 +136,64 @@ class ChangeWriter:
 
     def _new(self, change: Change, revision: int, batch: "_Writes") -> Locator:
         header = change.after
-        tenant = self._tenants.give(change.tenant)
-        cohort = self._cohorts.give(tenant, header.cohort)
-        batch.totals[cohort] = batch.totals.get(cohort, 0) + 1
-        key = transaction_key(tenant, change.id)
+        place = self._place(change.tenant, header)
+        batch.totals[place.cohort] = batch.totals.get(place.cohort, 0) + 1
+        key = place.front + change.id
         entries, moved, number = self._entries(change, key, (), 0, batch)
         facts = self._bodies.pack(change.facts or b"")
+        terms, front = change.terms_new, place.term
         document: Document = {
             "_id": key,
-            "t": tenant,
-            "k": found_by(tenant, cohort, change.terms_new),
+            "t": place.tenant,
+            "k": [*place.found, *[front + term for term in terms]],
+            "o": header.opened_at,
+            "u": header.updated_at,
             "r": revision,
-            "b": revision,
             "h": encode_header(header),
             "f": facts,
             "p": entries,
         }
-        set_columns(document, header)
+        if header.ended_at is not None:
+            document["e"] = header.ended_at
+        if header.deadline_at is not None:
+            document["d"] = header.deadline_at
         if moved:
             document["s"], document["n"] = list(moved), number
-        size = sum(map(len, entries))
+        size = len(entries[0]) if entries else 0
         batch.inserts.append(document)
         batch.insert_sizes.append(size + len(facts) + 512)
         batch.updated.append({"_id": updated_key(key, header.updated_at)})
-        return Locator(tuple(change.terms_new), header.updated_at, size, moved, number)
+        return Locator(tuple(terms), size, moved, number)
 
     def _next(
         self, session: ClientSession, change: Change, before: Header, revision: int, batch: "_Writes"
     ) -> Locator:
         held: Locator = change.locator
         after = change.after
-        tenant = self._tenants.give(change.tenant)
-        key = transaction_key(tenant, change.id)
+        place = self._place(change.tenant, after)
+        key = place.front + change.id
         fields: Document = {"r": revision, "h": encode_header(after)}
         unset: Document = {}
         terms = held.terms
         if change.terms_gone or change.terms_new:
             terms = tuple(sorted(set(terms).difference(change.terms_gone).union(change.terms_new)))
-        cohort = self._cohorts.give(tenant, after.cohort)
-        if before.cohort != after.cohort or terms != held.terms:
-            fields["k"] = found_by(tenant, cohort, terms)
-        if before.cohort != after.cohort:
-            old = self._cohorts.give(tenant, before.cohort)
-            batch.totals[old] = batch.totals.get(old, 0) - 1
-            batch.totals[cohort] = batch.totals.get(cohort, 0) + 1
-        _set_moved_columns(before, after, fields, unset)
+        old = self._place(change.tenant, before)
+        if old.cohort != place.cohort:
+            batch.totals[old.cohort] = batch.totals.get(old.cohort, 0) - 1
+            batch.totals[place.cohort] = batch.totals.get(place.cohort, 0) + 1
+        if old.cohort != place.cohort or terms != held.terms:
+            front = place.term
+            fields["k"] = [*place.found, *[front + term for term in terms]]
         if after.updated_at != before.updated_at:
+            fields["u"] = after.updated_at
             batch.not_updated.append(updated_key(key, before.updated_at))
             batch.updated.append({"_id": updated_key(key, after.updated_at)})
+        _set_rare_columns(before, after, fields, unset)
         if change.facts is not None:
             fields["f"] = self._bodies.pack(change.facts)
         operation: Document = {"$set": fields}
         entries, moved, number = self._entries(change, key, held.moved, held.next_piece, batch)
-        size = held.size + sum(map(len, entries))
+        size = held.size + (len(entries[0]) if entries else 0)
         if size > SPILL_BYTES:
             moved, number = self._spill(session, key, entries, moved, number, batch)
             fields["p"], size = [], 0
@@ -169,7 +205,7 @@ class ChangeWriter:
             operation["$unset"] = unset
         batch.updates.append({"q": {"_id": key}, "u": operation})
         batch.update_sizes.append(sum(map(len, entries)) + len(fields.get("f", b"")) + 512)
-        return Locator(terms, after.updated_at, size, moved, number)
+        return Locator(terms, size, moved, number)
 
     # --- entries and pieces ---
 
@@ -245,11 +281,11 @@ class ChangeWriter:
         return merge_pieces([piece for piece, _ in opened if piece]), pages
 
     def _pages(self, pages: Sequence[int]) -> bytes:
-        if len(pages) != 1:
-            return pack_pages(pages)
-        packed = self._packed_pages.get(pages[0])
+        """Packed; the records of many transactions stand in the same pages."""
+        key = tuple(pages)
+        packed = self._packed_pages.get(key)
         if packed is None:
-            packed = self._packed_pages[pages[0]] = pack_pages(pages)
+            packed = self._packed_pages[key] = pack_pages(pages)
         return packed
 
 
@@ -278,10 +314,8 @@ class _Writes:
         self.totals: dict[int, int] = {}
 
 
-def _set_moved_columns(before: Header, after: Header, fields: dict[str, Any], unset: dict[str, Any]) -> None:
-    """The columns that differ; `e` and `o` are indexed, so they stay out unless they do."""
-    if before.updated_at != after.updated_at:
-        fields["u"] = after.updated_at
+def _set_rare_columns(before: Header, after: Header, fields: dict[str, Any], unset: dict[str, Any]) -> None:
+    """The columns that seldom differ; `e` and `o` are indexed, so they stay out unless they do."""
     if before.opened_at != after.opened_at:
         fields["o"] = after.opened_at
     for name, old, new in (

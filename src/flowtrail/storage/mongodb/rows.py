@@ -3,12 +3,12 @@
 `_id` tenant's number and transaction id; `k` everything it is found by: its tenant, its cohort and its terms, each
 with the tenant's number in front, in one multikey index with `o` (opened); `u` updated, `e` ended, `d` deadline;
 `h` the header, `f` the facts, `p` entries of statements about executions with the pages they stand in, `s` how many
-entries of each level have moved to documents of their own; `r` and `b` the revisions that last changed and that
-made it.
+entries of each level have moved to documents of their own (`n`: the next one's number); `r` the revision that last
+changed it.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import zstandard
@@ -21,7 +21,7 @@ from flowtrail.storage.mongodb.names import TENANT_BYTES
 
 ID_BYTES: Final = 16
 INSTANT_BYTES: Final = 8
-COMPRESS_ABOVE_BYTES: Final = 2_048
+COMPRESS_ABOVE_BYTES: Final = 4_096
 """Below, compressing costs more than it saves: MongoDB compresses its blocks itself."""
 _ZSTD_FIRST_BYTE: Final = 0x28
 """Of its magic number. Facts are msgpack arrays, which never begin with it; entries begin with their own mark."""
@@ -80,12 +80,6 @@ def found_by_cohort(tenant: int, cohort: int) -> str:
 def found_by_term(tenant: int, term: str) -> str:
     """What the transactions with a term are found by."""
     return f"{tenant} {term}"
-
-
-def found_by(tenant: int, cohort: int, terms: Iterable[str]) -> list[str]:
-    """The field `k`."""
-    front = f"{tenant} "
-    return [f"{front}*", f"{front}!{cohort}", *[front + term for term in terms]]
 
 
 def terms_in(found: Sequence[str]) -> tuple[str, ...]:
@@ -185,12 +179,3 @@ def _varints(packed: bytes) -> Iterable[int]:
         if byte < 0x80:
             yield value
             value = shift = 0
-
-
-def set_columns(document: dict[str, Any], header: Header) -> None:
-    """The header's columns of a new document: what conditions ask in the database."""
-    document["o"], document["u"] = header.opened_at, header.updated_at
-    if header.ended_at is not None:
-        document["e"] = header.ended_at
-    if header.deadline_at is not None:
-        document["d"] = header.deadline_at

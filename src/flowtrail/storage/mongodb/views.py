@@ -53,7 +53,7 @@ from flowtrail.storage.mongodb.schema import (
 MAX_CHANGES: Final = 1_000
 """Of one multi-document transaction: MongoDB's own advice, and a millisecond's share of one commit each."""
 HOLD_BACK_S: Final = 0.5
-BATCH_RECORDS: Final = 100_000
+"""An update costs some 50 µs, with its share of everything, whatever it carries."""
 DROP_GRACE_S: Final = 0.5
 """Between switching to rebuilt views and dropping the old: who has just read which are present still finds them."""
 _AT_ONCE: Final = 500
@@ -66,19 +66,18 @@ class _Open:
 
     def __init__(self, views: Views, tenants: Tenants) -> None:
         self.views = views
+        # Loading happens beside writing: each has its own.
         self.bodies = Bodies()
         self.cells = CellWriter(views)
         self.log = ChangeLog(views)
-        self.changes = ChangeWriter(views, tenants, self.bodies)
+        self.changes = ChangeWriter(views, tenants, Bodies())
 
 
 class MongoViewWriter:
     """Writes the generation that readers see, or (`generation` is then its name) one being rebuilt."""
 
     max_changes: int | None = MAX_CHANGES
-    hold_back_s = HOLD_BACK_S
-    batch_records = BATCH_RECORDS
-    pipelined = True
+    hold_back_s: float = HOLD_BACK_S
 
     def __init__(
         self, client: Client, database: Names, tenants: Tenants, clock: Clock, generation: str | None = None
@@ -136,7 +135,7 @@ class MongoViewWriter:
             entries += [each["p"] for each in held.views[PIECES].find({"_id": pieces_of(row["_id"])})]
         pieces = [piece for piece, _ in map(held.bodies.open_entry, entries) if piece]
         size = sum(map(len, row["p"]))
-        locator = Locator(terms_in(row["k"]), row["u"], size, tuple(row.get("s", ())), row.get("n", 0))
+        locator = Locator(terms_in(row["k"]), size, tuple(row.get("s", ())), row.get("n", 0))
         return Loaded(locator, decode_header(row["h"]), held.bodies.unpack(row["f"]), pieces)
 
     # --- writing ---
