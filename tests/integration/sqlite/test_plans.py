@@ -23,7 +23,9 @@ from flowtrail.model.conditions import (
 from flowtrail.projection import terms
 from flowtrail.storage.interface import Cursor, Selection
 from flowtrail.storage.sqlite import plan as planning
+from flowtrail.storage.sqlite.store import SqliteStore
 from flowtrail.storage.sqlite.walk import Walk
+from tests.support.folding import Folder
 from tests.support.records import BASE, an_order, order_id
 
 NOW = Moment(BASE + 10_000_000_000)
@@ -50,16 +52,33 @@ CONDITIONS = {
 }
 
 
-@pytest.fixture
-def orders(folder):
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory):
+    """A store with seventy orders that nobody changes."""
+    store = SqliteStore(tmp_path_factory.mktemp("orders"))
+    store.open()
+    folder = Folder(store.view_writer())
     folder.tell("acme", *(record for number in range(1, 40) for record in an_order(number)))
     folder.tell(
         "acme", *(record for number in range(40, 60) for record in an_order(number, outcome="failed"))
     )
     folder.tell("acme", *(record for number in range(60, 70) for record in an_order(number, outcome=None)))
+    yield store
+    store.close()
 
 
-def plans_of(store, selection, monkeypatch):
+@pytest.fixture(scope="module")
+def many_orders(tmp_path_factory):
+    """A store with orders enough for pages to lie deep, which nobody changes."""
+    store = SqliteStore(tmp_path_factory.mktemp("many"))
+    store.open()
+    folder = Folder(store.view_writer())
+    folder.tell("acme", *(record for number in range(1, 3_001) for record in an_order(number)))
+    yield store
+    store.close()
+
+
+def plans_of(store, selection):
     """What SQLite says to each statement that a page and a count take."""
     seen = []
     with store._views.snapshot() as snapshot:
@@ -79,11 +98,11 @@ def plans_of(store, selection, monkeypatch):
 @pytest.mark.parametrize("sort", ["opened", "updated", "ended"])
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS)
 @pytest.mark.parametrize("after", [None, Cursor(BASE + 30_000_000, order_id(30), 99)], ids=["first", "later"])
-def test_no_list_or_count_scans_a_table(orders, reading, monkeypatch, condition, sort, small, after):
+def test_no_list_or_count_scans_a_table(orders, monkeypatch, condition, sort, small, after):
     monkeypatch.setattr(planning, "SMALL", small)
     selection = Selection("acme", NOW, condition, sort=sort, after=after, budget_s=None)
 
-    told = plans_of(reading, selection, monkeypatch)
+    told = plans_of(orders, selection)
 
     assert told
     scans = [
@@ -109,16 +128,16 @@ def test_no_list_or_count_scans_a_table(orders, reading, monkeypatch, condition,
         (EVERYTHING, "updated", "tx_tick (tenant=? AND tick"),
     ],
 )
-def test_a_later_page_starts_reading_at_its_cursor(orders, reading, monkeypatch, condition, sort, index):
+def test_a_later_page_starts_reading_at_its_cursor(orders, condition, sort, index):
     after = Cursor(BASE + 30_000_000, order_id(30), 99)
 
-    told = plans_of(reading, Selection("acme", NOW, condition, sort=sort, after=after), monkeypatch)
+    told = plans_of(orders, Selection("acme", NOW, condition, sort=sort, after=after))
 
     assert any(index in step for step, _ in told), told
 
 
-def test_points_are_read_by_the_unique_index(orders, reading):
-    with reading._views.snapshot() as snapshot:
+def test_points_are_read_by_the_unique_index(orders):
+    with orders._views.snapshot() as snapshot:
         steps = snapshot.connection.execute(
             "EXPLAIN QUERY PLAN SELECT * FROM tx AS t WHERE t.tenant = 1 AND t.id = x'00'"
         ).fetchall()
@@ -153,16 +172,13 @@ def steps(store, selection):
     ],
     ids=["everything", "status", "term", "both"],
 )
-def test_a_page_costs_the_same_deep_in_the_list_as_at_its_start(
-    folder, reading, monkeypatch, sort, condition
-):
+def test_a_page_costs_the_same_deep_in_the_list_as_at_its_start(many_orders, monkeypatch, sort, condition):
     monkeypatch.setattr(planning, "SMALL", 0)
-    folder.tell("acme", *(record for number in range(1, 4_001) for record in an_order(number)))
     selection = Selection("acme", NOW, condition, sort=sort, limit=20, budget_s=None)
 
-    at_start, first = steps(reading, selection)
+    at_start, first = steps(many_orders, selection)
     deep, last = steps(
-        reading,
+        many_orders,
         Selection(
             "acme",
             NOW,
@@ -178,13 +194,12 @@ def test_a_page_costs_the_same_deep_in_the_list_as_at_its_start(
     assert deep <= 1.5 * at_start + 10, (deep, at_start)
 
 
-def test_a_list_of_what_ended_long_ago_starts_reading_there(folder, reading):
-    folder.tell("acme", *(record for number in range(1, 4_001) for record in an_order(number)))
-    newest = Selection("acme", NOW, Between("ended", BASE + 3_900_000_000), limit=20, budget_s=None)
+def test_a_list_of_what_ended_long_ago_starts_reading_there(many_orders):
+    newest = Selection("acme", NOW, Between("ended", BASE + 2_900_000_000), limit=20, budget_s=None)
     oldest = Selection("acme", NOW, Between("ended", None, BASE + 90_000_000), limit=20, budget_s=None)
 
-    at_start, first = steps(reading, newest)
-    at_end, last = steps(reading, oldest)
+    at_start, first = steps(many_orders, newest)
+    at_end, last = steps(many_orders, oldest)
 
     assert len(first.rows) == len(last.rows) == 20
     assert at_end <= 2 * at_start + 20, (at_end, at_start)
