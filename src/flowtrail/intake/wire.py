@@ -8,6 +8,8 @@
 A record that is refused spoils no other.
 """
 
+from typing import Final
+
 import msgspec
 
 from flowtrail.intake.bodies import decompress, is_lines
@@ -16,6 +18,9 @@ from flowtrail.intake.suspects import read_exact, read_stamp
 from flowtrail.intake.typed import read_typed
 from flowtrail.model.errors import Refusal, shorten
 from flowtrail.model.records import AnyRecord, decode_record, encode_record
+
+_FEW: Final = 8
+"""Below this many records the fixed cost of a table, 100 µs, exceeds reading each exactly, 13 µs."""
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
@@ -83,7 +88,7 @@ def decode_body(
 
 
 def _read(chunk: Chunk, first: int, encoded: list[bytes], rejected: list[Rejected]) -> None:
-    read = read_typed(chunk)
+    read = read_typed(chunk) if chunk.count >= _FEW else [None] * chunk.count
     if None not in read:
         encoded += read  # type: ignore[arg-type]
         return

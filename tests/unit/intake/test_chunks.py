@@ -156,8 +156,9 @@ def test_lines_are_what_stands_between_line_ends_and_is_not_blank(parts):
     ],
 )
 def test_a_line_is_one_record_and_a_record_one_line(body):
-    decoded = decode_body(body, LINES, None, 0)
+    decoded = decode_body(b"\n".join([body, *[line(END)] * 8]), LINES, None, 0)
 
+    assert len(decoded.records) >= 8
     assert decoded.rejected
     assert {each.code for each in decoded.rejected} == {"invalid_json"}
 
@@ -167,9 +168,9 @@ def test_lines_together_larger_than_one_record_may_be_are_tidy_while_none_is_too
     too_long = line({**BLOCK, "details": {"a": "x" * 300_000}})
 
     assert [chunk.is_tidy for chunk in cut(b"\n".join([long] * 3), lines=True)] == [True]
-    decoded = decode_body(b"\n".join([long, too_long, long]), LINES, None, 0)
-    assert len(decoded.records) == 2
-    assert [(each.index, each.code) for each in decoded.rejected] == [(1, "record_too_large")]
+    decoded = decode_body(b"\n".join([*[long] * 8, too_long, long]), LINES, None, 0)
+    assert len(decoded.records) == 9
+    assert [(each.index, each.code) for each in decoded.rejected] == [(8, "record_too_large")]
 
 
 def test_brackets_without_end_are_given_up():

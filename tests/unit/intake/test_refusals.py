@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from flowtrail.intake.suspects import FIELDS, REQUIRED
+from flowtrail.intake.suspects import FIELDS, REQUIRED, read_exact
 from flowtrail.intake.wire import decode_body
 from flowtrail.model import limits
+from flowtrail.model.errors import Refusal
 from tests.support.wire import AT, BLOCK, END, EXECUTION, FLOW, KEY, LINK, REPORT, SMALLEST, TRANSACTION, line
 
 LINES = "application/x-ndjson"
@@ -14,12 +15,15 @@ MISSING = object()
 
 
 def rejected(text: bytes):
-    """The one rejection of a record that stands between two good ones."""
-    good = line(END)
-    decoded = decode_body(good + b"\n" + text + b"\n" + good, LINES, None, 0)
-    assert len(decoded.records) == 2
+    """The one rejection of a record that stands between good ones; alone it is refused for the same reason."""
+    good = [line(END)] * 8
+    decoded = decode_body(b"\n".join([*good, text, *good]), LINES, None, 0)
+    assert len(decoded.records) == 16
     (only,) = decoded.rejected
-    assert only.index == 1
+    assert only.index == 8
+    with pytest.raises(Refusal) as caught:
+        read_exact(text)
+    assert (caught.value.code, caught.value.field) == (only.code, only.field)
     return only
 
 
@@ -264,7 +268,7 @@ def test_the_smallest_record_of_each_kind_is_accepted_and_each_required_field_is
     ],
 )
 def test_what_just_fits_the_limits_is_accepted(record):
-    assert decode_body(line(record), LINES, None, 0).rejected == []
+    assert decode_body(b"\n".join([line(record)] * 8), LINES, None, 0).rejected == []
 
 
 def test_a_record_of_exactly_the_largest_size_is_accepted():
@@ -272,7 +276,7 @@ def test_a_record_of_exactly_the_largest_size_is_accepted():
     record = record.replace(b'""', b'"' + b"a" * (limits.MAX_RECORD_BYTES - len(record)) + b'"')
     assert len(record) == limits.MAX_RECORD_BYTES
 
-    assert decode_body(record, LINES, None, 0).rejected == []
+    assert decode_body(b"\n".join([record] * 8), LINES, None, 0).rejected == []
     assert rejected(record.replace(b'"aa', b'"aaa')).code == "record_too_large"
 
 
