@@ -1,6 +1,7 @@
 """The server as users run it: a process, its children, its signals, and what is left when one of them dies."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -260,6 +261,8 @@ def test_workers_take_records_too_each_with_a_writer_of_its_own(store):
                 break
         assert len(writers) == 3, "every process was asked"
         with server.client() as client:
+            until(lambda: sum(accepted(client).values()) == number)
+            assert set(accepted(client)) == {"0", "1", "2"}, "whoever is asked tells the counts of all"
             for token in tokens[-3:]:
                 answer = client.get("/v1/transactions", headers={"Flowtrail-After": token})
                 assert answer.json()["total"] == number
@@ -267,6 +270,13 @@ def test_workers_take_records_too_each_with_a_writer_of_its_own(store):
     left = open_store(store, create=False)
     assert len(left.journal.heads()) == 3
     left.close()
+
+
+def accepted(client):
+    """Records accepted, by process."""
+    text = client.get("/metrics").text
+    found = re.findall(r'^flowtrail_records_accepted_total{process="(\d)"} (\S+)$', text, re.MULTILINE)
+    return {process: float(value) for process, value in found}
 
 
 def test_a_worker_that_dies_is_started_again_and_nothing_secret_stands_on_a_command_line(store):

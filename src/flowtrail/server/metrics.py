@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,7 +14,6 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from flowtrail.server.problems import CODE
@@ -52,8 +51,6 @@ class Metrics:
         self._body_bytes = Counter(
             "flowtrail_intake_bytes", "Bodies of records as they came, still coded.", registry=self._registry
         )
-        self._watch = Watch()
-        self._registry.register(self._watch)
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
         self.paths: dict[Any, str] = {}
@@ -77,17 +74,18 @@ class Metrics:
         """Count a body of records."""
         self._body_bytes.inc(size_bytes)
 
-    def render(self, watched: Iterable[Metric]) -> bytes:
-        """All of it as text, with what was looked at (see `watching`)."""
-        self._watch.families = list(watched)
-        return generate_latest(self._registry)
+    def collect(self) -> list[Metric]:
+        """What was counted so far."""
+        return list(self._registry.collect())
 
 
-class Watch(Collector):
-    """What is looked at rather than counted."""
-
-    def __init__(self) -> None:
-        self.families: list[Metric] = []
+class _Collected(NamedTuple):
+    families: Iterable[Metric]
 
     def collect(self) -> Iterable[Metric]:
         return self.families
+
+
+def as_text(families: Iterable[Metric]) -> bytes:
+    """Families in the text that Prometheus reads."""
+    return generate_latest(cast("CollectorRegistry", _Collected(families)))

@@ -47,8 +47,8 @@ td.n{white-space:nowrap;font-variant-numeric:tabular-nums}
 .s{white-space:nowrap;font-weight:600}
 .delivered{color:var(--delivered)}.failed{color:var(--failed)}.filtered{color:var(--filtered)}
 .in_transit{color:var(--in_transit)}.cancelled{color:var(--cancelled)}
-pre{margin:.5rem 0;padding:.75rem;background:var(--raised);border:1px solid var(--line);border-radius:.3rem;overflow-x:auto;
-font:.875rem/1.5 ui-monospace,monospace}
+pre{margin:.5rem 0;padding:.75rem;background:var(--raised);border:1px solid var(--line);border-radius:.3rem;
+white-space:pre-wrap;overflow-wrap:anywhere;font:.875rem/1.5 ui-monospace,monospace}
 @media (max-width:40rem){thead{display:none}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
 td{display:block;padding:0;border:0}td:empty{display:none}}
 """
@@ -138,8 +138,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
         return "<p>Nothing yet. The first command below sends something.</p>"
     lines = "".join(_row(row) for row in rows)
     return (
-        '<div class="scroll"><table><thead><tr><th>Status</th><th>Object</th><th>Flow</th><th>At</th>'
-        f"<th>Updated</th><th>Took</th></tr></thead><tbody>{lines}</tbody></table></div>"
+        '<div class="scroll"><table><thead><tr><th>Status</th><th>Object</th><th>Flow</th><th>Block or reason</th>'
+        f"<th>Updated (UTC)</th><th>Took</th></tr></thead><tbody>{lines}</tbody></table></div>"
     )
 
 

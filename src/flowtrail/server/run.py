@@ -6,7 +6,9 @@ Bind, open and hold the store, project, take in, answer; and back in the opposit
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from flowtrail.intake.admission import Intake
@@ -14,13 +16,16 @@ from flowtrail.model.errors import FlowtrailError, Refusal, StoreError, StoreHel
 from flowtrail.server.assembling import assemble, take_apart
 from flowtrail.server.embedded import held_store, serving
 from flowtrail.server.http import HttpServer
-from flowtrail.server.listening import CannotListen, address_of, bind
+from flowtrail.server.listening import BACKLOG, CannotListen, address_of, bind
 from flowtrail.server.logs import log_to_standard_error
+from flowtrail.server.peers import Peers
+from flowtrail.server.publishing import publishing
+from flowtrail.server.services import Services
 from flowtrail.server.settings import Settings, read_settings
 from flowtrail.server.stopping import Stop
 from flowtrail.server.supervisor import ProjectorProcess, supervised
 from flowtrail.server.tuning import tune
-from flowtrail.server.workers import Workers
+from flowtrail.server.workers import Workers, tasks
 from flowtrail.storage import open_store
 from flowtrail.storage.interface import Store
 
@@ -61,32 +66,37 @@ def _run(settings: Settings, stop: Stop) -> int:
     projector = supervised(store, settings.store)
     intake = Intake(store, on_commit=projector.wake)
     services = assemble(settings, store, address, intake=intake, projector=projector)
-    workers = None
-    if settings.intake_workers:
-        assert isinstance(projector, ProjectorProcess)
-        workers = Workers(settings, address, listener, projector)
-        projector.on_change = workers.tell
-    server = HttpServer(
-        services,
-        on_started=lambda: _announce(settings, address),
-        on_stopping=workers.terminate if workers else lambda: None,
-    )
-    stop.runs(server)
-    drains: list[Callable[[float], None]] = [intake.close, projector.stop]
-    try:
+    with ExitStack() as stack:
+        stack.callback(store.close)
+        stack.callback(take_apart, services)
+        workers = _workers(services, listener, stack)
+        server = HttpServer(
+            services, on_started=lambda: _announce(settings, address), on_stopping=workers.terminate
+        )
+        stop.runs(server)
+        stack.callback(stop.drain, [intake.close, workers.stop, projector.stop], settings.drain_s)
         projector.start()
         intake.start()
-        if workers:
-            listener.listen()
-            workers.start()
-            drains.insert(1, workers.stop)
+        workers.start()
         tune()
-        server.run(sockets=[listener])
-    finally:
-        stop.drain(drains, settings.drain_s)
-        take_apart(services)
-        store.close()
+        with publishing(services):
+            server.run(sockets=[listener])
     return 0
+
+
+def _workers(services: Services, listener: socket.socket, stack: ExitStack) -> Workers:
+    """The workers that are wished for, not started yet; none when none are."""
+    if not services.settings.intake_workers:
+        return Workers([])
+    projector = services.projector
+    assert isinstance(projector, ProjectorProcess)
+    directory = stack.enter_context(TemporaryDirectory(prefix="flowtrail-", ignore_cleanup_errors=True))
+    services.peers = Peers(Path(directory), 0)
+    # Whoever of them comes up first may accept.
+    listener.listen(BACKLOG)
+    workers = Workers(tasks(services.settings, services.address, listener, projector, directory))
+    projector.on_change = workers.tell
+    return workers
 
 
 def _claim(settings: Settings) -> tuple[socket.socket, Store]:

@@ -11,6 +11,7 @@ from flowtrail.server.auth import Caller, Door
 from flowtrail.server.bodies import BodyMemory
 from flowtrail.server.live import LiveHub
 from flowtrail.server.metrics import Metrics
+from flowtrail.server.peers import Peers
 from flowtrail.server.reading import ReadPool
 from flowtrail.server.settings import Settings
 from flowtrail.server.supervisor import Supervised
@@ -36,6 +37,8 @@ class Services:
     door: Door
     intake: Intake | None = None
     projector: Supervised | None = None
+    peers: Peers | None = None
+    """Where several processes answer for one server."""
     stopping: bool = False
 
 

@@ -39,12 +39,16 @@ def lag_of(store: Store) -> Lag:
     return Lag(behind, round(mean * max(behind, len(headers))), max(0, now_us() - oldest) / MICROS)
 
 
-def watched(services: Services) -> Iterator[Metric]:
-    """Everything that is looked at. Reads the store: call it from a thread."""
+def watched_store(services: Services) -> Iterator[Metric]:
+    """What is the same whichever process is asked. Reads the store: call it from a thread."""
     info = GaugeMetricFamily("flowtrail_info", "Version and kind of store.", labels=["version", "store"])
     info.add_metric([__version__, services.settings.store.partition(":")[0]], 1)
     yield info
     yield from _lag(services)
+
+
+def watched_process(services: Services) -> Iterator[Metric]:
+    """What this process holds and did."""
     projector = services.projector
     if projector is not None:
         yield GaugeMetricFamily("flowtrail_projector_up", "Whether the projector runs.", float(projector.up))

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -25,6 +26,10 @@ class Task(msgspec.Struct):
     """Descriptor of the socket that all processes accept from."""
     wake: int
     """Descriptor of the projector's pipe."""
+    peers: str
+    """Directory in which processes tell each other what they counted."""
+    number: int
+    """Among them."""
 
 
 class WorkerProcess(ChildProcess):
@@ -32,11 +37,9 @@ class WorkerProcess(ChildProcess):
 
     name = "intake worker"
 
-    def __init__(
-        self, settings: Settings, address: str, listener: socket.socket, projector: ProjectorProcess
-    ) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
-        self._task = Task(settings, address, listener.fileno(), projector.wake_descriptor)
+        self._task = task
 
     def tell(self, word: bytes) -> None:
         """Say how the projector is. Never blocks for long: a worker reads at once."""
@@ -71,15 +74,22 @@ class WorkerProcess(ChildProcess):
         return process
 
 
+def tasks(
+    settings: Settings, address: str, listener: socket.socket, projector: ProjectorProcess, peers: str
+) -> list[Task]:
+    """One for each worker that is wished for; the first process is number 0 among them."""
+    descriptors = listener.fileno(), projector.wake_descriptor
+    return [
+        Task(settings, address, *descriptors, peers, number)
+        for number in range(1, settings.intake_workers + 1)
+    ]
+
+
 class Workers:
     """All workers of a server."""
 
-    def __init__(
-        self, settings: Settings, address: str, listener: socket.socket, projector: ProjectorProcess
-    ) -> None:
-        self._workers = [
-            WorkerProcess(settings, address, listener, projector) for _ in range(settings.intake_workers)
-        ]
+    def __init__(self, assigned: Sequence[Task]) -> None:
+        self._workers = [WorkerProcess(task) for task in assigned]
 
     def start(self) -> None:
         """Start them."""
@@ -90,11 +100,6 @@ class Workers:
         """Say how the projector is."""
         for worker in self._workers:
             worker.tell(PROJECTOR_UP if projector_up else PROJECTOR_DOWN)
-
-    @property
-    def down(self) -> int:
-        """How many do not run now."""
-        return sum(not worker.up for worker in self._workers)
 
     def terminate(self) -> None:
         """Ask all to finish; waits for none."""

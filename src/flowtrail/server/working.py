@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -18,6 +19,8 @@ from flowtrail.model.errors import StoreError
 from flowtrail.server.assembling import assemble, take_apart
 from flowtrail.server.http import HttpServer
 from flowtrail.server.logs import log_to_standard_error
+from flowtrail.server.peers import Peers
+from flowtrail.server.publishing import publishing
 from flowtrail.server.stopping import Stop
 from flowtrail.server.supervisor import wake_through
 from flowtrail.server.tuning import tune
@@ -84,11 +87,13 @@ def main() -> int:
         intake = Intake(store, on_commit=projector.wake)
         intake.start()
         services = assemble(settings, store, task.address, intake=intake, projector=projector)
+        services.peers = Peers(Path(task.peers), task.number)
         server = HttpServer(services)
         stop.runs(server)
         threading.Thread(target=_follow, args=(projector, stop), name="server", daemon=True).start()
         tune()
-        server.run(sockets=[socket.socket(fileno=task.listener)])
+        with publishing(services):
+            server.run(sockets=[socket.socket(fileno=task.listener)])
         stop.drain([intake.close], settings.drain_s)
         take_apart(services)
         store.close()

@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from flowtrail import __version__
 from flowtrail.model.errors import StoreError
-from flowtrail.server.metrics import MEDIA_TYPE
+from flowtrail.server.metrics import MEDIA_TYPE, as_text
 from flowtrail.server.parameters import NOTHING, read_parameters
 from flowtrail.server.problems import Problem
 from flowtrail.server.services import Services, json_answer, services_of
-from flowtrail.server.watching import watched
+from flowtrail.server.watching import watched_process, watched_store
 
 READY_S: Final = 2.0
 """What a probe may wait for the store."""
@@ -62,7 +62,9 @@ async def metrics(request: Request) -> Response:
     services = services_of(request)
 
     def render() -> bytes:
-        return services.metrics.render(watched(services))
+        own = [*services.metrics.collect(), *watched_process(services)]
+        counted = own if services.peers is None else services.peers.together(own)
+        return as_text([*watched_store(services), *counted])
 
     return Response(await services.reads.run(render), 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
 
