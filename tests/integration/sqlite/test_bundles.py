@@ -12,6 +12,7 @@ from flowtrail.storage.sqlite import changelog
 from flowtrail.storage.sqlite.changes import MERGE_PIECES
 from flowtrail.storage.sqlite.compile import after_prefix
 from flowtrail.storage.sqlite.rows import (
+    PAGES_GO_ON,
     is_full,
     pack_pages,
     piece_entries,
@@ -118,6 +119,13 @@ page_numbers = st.sets(
 @given(page_numbers)
 def test_packed_pages_come_back_sorted(pages):
     assert unpack_pages(pack_pages(pages)) == sorted(pages)
+
+
+@given(page_numbers, page_numbers)
+def test_lists_of_pages_are_added_by_adding_bytes(pages, more):
+    packed = pack_pages(pages) + PAGES_GO_ON + pack_pages(more)
+
+    assert unpack_pages(packed) == sorted(pages) + sorted(more)
 
 
 @given(st.lists(st.tuples(st.integers(0, (1 << 52) - 1), st.integers(0, 15)), max_size=20))

@@ -15,6 +15,7 @@ from flowtrail.storage.interface import Change
 from flowtrail.storage.sqlite.bundles import BundleReader, BundleWriter
 from flowtrail.storage.sqlite.names import Cohort, Names
 from flowtrail.storage.sqlite.rows import (
+    PAGES_GO_ON,
     TICK_BITS,
     UNMERGED,
     created_of,
@@ -117,7 +118,7 @@ class ChangeWriter:
         else:
             entries = piece_entry(self._bundles.add(packed, change.piece), 0)
         opened = header.opened_at
-        self._watch_spans(tenant, header)
+        self._spans.watch(tenant, opened, header.updated_at, header.ended_at)
         rows.inserts.append(
             (
                 row,
@@ -155,8 +156,9 @@ class ChangeWriter:
             if is_full(entries, MERGE_PIECES):
                 entries = self._merged(entries)
         elif change.pages:
-            pages = pack_pages([*unpack_pages(pages), *change.pages])
-        self._watch_spans(self._tenants[change.tenant], after)
+            packed = self._pages(change.pages)
+            pages = packed if pages is None else pages + PAGES_GO_ON + packed
+        self._spans.watch(self._tenants[change.tenant], after.opened_at, after.updated_at, after.ended_at)
         if change.terms_gone or change.terms_new:
             self._move_terms(change, before, rows)
         if (
@@ -183,15 +185,6 @@ class ChangeWriter:
         statement, values = _update(change, before, cohort, revision, locator, moved=held != cohort)
         rows.updates.setdefault(statement, []).append(values)
         return locator
-
-    def _watch_spans(self, tenant: int, header: Header) -> None:
-        opened, ended = header.opened_at, header.ended_at
-        ended_least, ended_most, least, most = self._spans.of(tenant)
-        if not (
-            least <= header.updated_at - opened <= most
-            and (ended is None or ended_least <= ended - opened <= ended_most)
-        ):
-            self._spans.widen(tenant, header)
 
     def _move_terms(self, change: Change, before: Header, rows: _Rows) -> None:
         tenant, key, gone_at, new_at = (

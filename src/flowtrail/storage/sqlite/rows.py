@@ -97,6 +97,9 @@ def is_full(packed: bytes, count: int) -> bool:
 
 # --- lists of journal pages: varints of the writer's ordinal and the sequence, each less what went before ---
 
+PAGES_GO_ON: Final = b"\0\0"
+"""Between two lists: adding one to another is adding bytes. A step of nothing is never a page."""
+
 
 def pack_pages(pages: Iterable[int]) -> bytes:
     """A set of page numbers, packed."""
@@ -111,12 +114,16 @@ def pack_pages(pages: Iterable[int]) -> bytes:
 
 
 def unpack_pages(packed: bytes | None) -> list[int]:
-    """The page numbers, ascending."""
+    """The page numbers; ascending when it is one list, as it stands when it is several."""
     pages: list[int] = []
     ordinal = sequence = 0
     values = iter(_varints(packed or b""))
     for step in values:
-        ordinal, sequence = ordinal + step, next(values) + (0 if step else sequence)
+        further = next(values)
+        if step == further == 0:
+            ordinal = sequence = 0
+            continue
+        ordinal, sequence = ordinal + step, further + (0 if step else sequence)
         pages.append(page_number(ordinal, sequence))
     return pages
 

@@ -7,8 +7,6 @@ Extremes only widen; a single journey of a year costs the lists that end there, 
 import sqlite3
 from typing import NamedTuple
 
-from flowtrail.projection.header import Header
-
 NOTHING = (1 << 62, -(1 << 62))
 """Least and most of no transaction."""
 
@@ -50,23 +48,20 @@ class SpanWriter:
         self._held: dict[int, list[int]] = {}
         self._widened: set[int] = set()
 
-    def of(self, tenant: int) -> list[int]:
-        """The four numbers, to be compared without a call for every change."""
+    def watch(self, tenant: int, opened: int, updated: int, ended: int | None) -> None:
+        """Take the instants of one transaction in."""
         held = self._held.get(tenant)
         if held is None:
             held = self._held[tenant] = list(read_spans(self._connection, tenant))
-        return held
-
-    def widen(self, tenant: int, header: Header) -> None:
-        """Take a header in that lies outside."""
-        held = self.of(tenant)
-        opened = header.opened_at
-        self._widened.add(tenant)
-        held[2] = min(held[2], header.updated_at - opened)
-        held[3] = max(held[3], header.updated_at - opened)
-        if header.ended_at is not None:
-            held[0] = min(held[0], header.ended_at - opened)
-            held[1] = max(held[1], header.ended_at - opened)
+        age = updated - opened
+        if age > held[3] or age < held[2]:
+            held[2], held[3] = min(held[2], age), max(held[3], age)
+            self._widened.add(tenant)
+        if ended is not None:
+            age = ended - opened
+            if age > held[1] or age < held[0]:
+                held[0], held[1] = min(held[0], age), max(held[1], age)
+                self._widened.add(tenant)
 
     def settle(self) -> None:
         """Write what was widened."""
