@@ -10,8 +10,13 @@ class FlowtrailError(Exception):
 class Refusal(FlowtrailError):
     """Input that is refused: a stable code, where it stood, what came, and what is allowed."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- these are the answer's members
-        self, code: str, message: str, field: str | None = None, received: Any = None, allowed: str | None = None,
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        field: str | None = None,
+        received: Any = None,
+        allowed: str | None = None,
         status: int = 400,
     ) -> None:
         super().__init__(message)

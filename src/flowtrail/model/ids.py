@@ -37,7 +37,7 @@ def new_execution_id() -> ExecutionId:
     return ExecutionId(drawn)
 
 
-def derived_transaction_id(  # noqa: PLR0913, PLR0917 -- the six parts are the identity; an object would only rename them
+def derived_transaction_id(
     tenant: str, source: str, case: str, flow: str, object_type: str, object_id: str
 ) -> TransactionId:
     """The id of an object's way through a flow as a foreign log tells it.

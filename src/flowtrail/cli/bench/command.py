@@ -18,6 +18,7 @@ from flowtrail.cli.console import answers, errors, print_json
 from flowtrail.cli.doctor import fsync_seconds
 from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.model.ids import random_bytes
+from flowtrail.simulator.workload import RECORDS_A_TRANSACTION
 
 FIGURES = ("whole", "interleaved", "visible", "reading", "large")
 
@@ -104,7 +105,7 @@ def _speeds(store: str | None, place: str, records: int, runs: int, *, interleav
             told = speed.measure(subject, workload, prepared).as_dict()
             told["memory_mb"] = round(subject.memory_bytes() / 1e6)
             if store is None:
-                told |= _disk(subject, workload.transactions * speed.RECORDS_A_TRANSACTION)
+                told |= _disk(subject, workload.transactions * RECORDS_A_TRANSACTION)
                 url = subject.store
         if store is None:
             told["rebuild_ratio"] = rebuilding.ratio(url, told["reference_records_s"])
@@ -124,7 +125,7 @@ def _disk(subject: Subject, records: int) -> dict[str, float]:
 
 def _visible(store: str | None, place: str, report: dict[str, Any], records: int) -> dict[str, Any]:
     """From acknowledged to visible at half of what the store takes."""
-    told = {}
+    told: dict[str, Any] = {}
     for name in ("whole", "interleaved"):
         if name not in report:
             continue

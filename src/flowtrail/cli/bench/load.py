@@ -85,7 +85,7 @@ def _drain(
     pace: _Pace,
     on_answer: Callable[[float, str], None] | None,
 ) -> None:
-    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=120)
+    connection = http.client.HTTPConnection(place.hostname or "127.0.0.1", place.port, timeout=120)
     headers = {"Content-Type": "application/x-ndjson"}
     token = ""
     while True:

@@ -84,11 +84,11 @@ def _p50(client: httpx2.Client, paths: list[str], **parameters: str) -> float:
 def _deep(client: httpx2.Client) -> dict[str, float]:
     """The first page, and one deep in the list, by its token."""
     first = _p50(client, ["/v1/transactions"] * _ROUNDS, page_size="50", count="none")
-    token = None
+    token = ""
     for _ in range(60):
         parameters = {"page_size": "1000", "count": "none"} | ({"page_token": token} if token else {})
         token = client.get("/v1/transactions", params=parameters).json()["next_page_token"]
-        if token is None:
+        if not token:
             return {"first": first}
     deep = _p50(client, ["/v1/transactions"] * _ROUNDS, page_size="50", count="none", page_token=token)
     return {"first": first, "after 60,000 rows": deep}
