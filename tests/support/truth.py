@@ -40,12 +40,23 @@ class Log:
     recount: Recount
     self_times: dict[str, int] | None = None
     reference: dict[str, Any] | None = None
+    told_shuffled: bool = False
+    """Whether the first store hears it shuffled: out of order is the harder way, so a log that is told to one store
+    only is told so."""
 
     @property
     def flows(self) -> list[str]:
         return sorted({flow for flow, _ in self.recount.ways})
 
-    def shuffled(self) -> list[bytes]:
+    def in_first_order(self) -> list[bytes]:
+        """How the first store hears it."""
+        return self._shuffled() if self.told_shuffled else self.lines
+
+    def in_other_order(self) -> list[bytes]:
+        """The order that the first store did not hear."""
+        return self.lines if self.told_shuffled else self._shuffled()
+
+    def _shuffled(self) -> list[bytes]:
         lines = list(self.lines)
         Random(SEED).shuffle(lines)
         return lines
@@ -74,7 +85,7 @@ def real_orders(_: Path) -> Log:
     assert folder is not None
     (file,) = (folder / "ocel_order").glob("*.csv*")
     reference = json.loads((folder / "ocel_order" / "ground_truth.json").read_text())
-    return Log(_lines("ocel-csv", file), recount_ocel(file), reference=reference)
+    return Log(_lines("ocel-csv", file), recount_ocel(file), reference=reference, told_shuffled=True)
 
 
 def _day() -> Path:

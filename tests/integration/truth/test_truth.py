@@ -9,12 +9,16 @@ from random import Random
 
 import pytest
 
+from tests.integration.truth.conftest import ORDERS, REAL_ORDERS, SPANS, WHOLE_DAYS
 from tests.support.reading import micros
 from tests.support.recount import nearest_rank
 from tests.support.truth import SEED
 
 TOLERANCE = 0.022
 LOOKED_AT = 60
+
+
+FLOW_OF = {"orders": "order", "items": "item", "packages": "package"}
 
 
 def within(told: float, truth: int) -> bool:
@@ -110,32 +114,32 @@ def test_a_transaction_tells_its_executions_in_order_and_nested(told, log):
         ] == steps, key
 
 
+@pytest.mark.parametrize("log", ORDERS, indirect=True)
 def test_every_link_is_there_from_both_ends(told, log):
     keys = {object_id: key for (_, object_id), key in ids(told).items()}
     names = {key: object_id for object_id, key in keys.items()}
+    parents = {parent for parent, _, _ in log.recount.links}
     children = {child for _, child, _ in log.recount.links}
 
-    down: set[tuple[str, str, str]] = set()
-    for first in sorted({parent for parent, _, _ in log.recount.links} - children):
-        lineage = told.get(f"/v1/transactions/{keys[first]}/lineage")
-        assert lineage["complete"]
-        down |= {
-            (names[link["parent"]], names[link["child"]], link["relation"]) for link in lineage["descendants"]
-        }
     up: set[tuple[str, str, str]] = set()
-    looked_at = set(Random(SEED).sample(sorted(children), min(LOOKED_AT, len(children))))
-    for child in looked_at:
-        lineage = told.get(f"/v1/transactions/{keys[child]}/lineage")
-        up |= {(names[link["id"]], child, link["relation"]) for link in lineage["parents"]}
+    for last in sorted(children - parents):
+        lineage = told.get(f"/v1/transactions/{keys[last]}/lineage")
+        assert lineage["complete"]
+        up |= {
+            (names[link["parent"]], names[link["child"]], link["relation"]) for link in lineage["ancestors"]
+        }
+    down: set[tuple[str, str, str]] = set()
+    looked_at = set(Random(SEED).sample(sorted(parents), min(LOOKED_AT, len(parents))))
+    for parent in looked_at:
+        lineage = told.get(f"/v1/transactions/{keys[parent]}/lineage")
+        down |= {(parent, names[link["id"]], link["relation"]) for link in lineage["children"]}
 
-    assert down == log.recount.links
-    assert up == {link for link in log.recount.links if link[1] in looked_at}
+    assert up == log.recount.links
+    assert down == {link for link in log.recount.links if link[0] in looked_at}
 
 
+@pytest.mark.parametrize("log", SPANS, indirect=True)
 def test_self_times_of_services_add_up(told, log):
-    if log.self_times is None:
-        assert log.recount.links, "neither spans nor objects that split"
-        return
     sums: Counter[str] = Counter()
     for key in ids(told).values():
         blocks = told.get(f"/v1/transactions/{key}")["blocks"]
@@ -148,6 +152,7 @@ def test_self_times_of_services_add_up(told, log):
     assert dict(sums) == log.self_times
 
 
+@pytest.mark.parametrize("log", ORDERS, indirect=True)
 def test_what_failed_is_found_by_its_block(told, log):
     failed = {(flow, block) for flow, block, status in log.recount.executions if status == "failed"}
 
@@ -162,17 +167,67 @@ def test_what_failed_is_found_by_its_block(told, log):
         assert number == len(truth)
 
 
-def test_told_twice_it_answers_the_same(told, log):
+if REAL_ORDERS:
+
+    @pytest.mark.parametrize("log", REAL_ORDERS, indirect=True)
+    def test_orders_items_and_packages_are_what_their_reference_says(told, log):
+        executions = told.by_block()
+
+        for name, flow in FLOW_OF.items():
+            truth = log.reference["objects"][name]
+            rows = told.transactions(q=f"flow:{flow}")
+            counts = {block: each["executions"] for (of, block), each in executions.items() if of == flow}
+            assert len(rows) == told.total(f"flow:{flow} status:delivered") == truth["objects"]
+            assert {block: count["arrivals"] for block, count in counts.items()} == truth["activity_counts"]
+            assert sum(count["arrivals"] for count in counts.values()) == truth["relations"]
+            durations, cycle = [micros(row["duration_s"]) for row in rows], truth["lifecycle_s"]
+            assert (len(durations), sum(durations)) == (cycle["n"], cycle["sum"] * 1_000_000)
+            assert (min(durations), max(durations)) == (cycle["min"] * 1_000_000, cycle["max"] * 1_000_000)
+            days = Counter(row["created_at"][:10] for row in rows)
+            assert truth.get("created_per_day", days) == days
+        confirming = told.edges(["order"])["order", "place order", "confirm order"]["time_s"]
+        truth = log.reference["objects"]["orders"]["place_to_confirm_s"]
+        assert (confirming["n"], confirming["sum"]) == (truth["n"], truth["sum"])
+        assert executions["item", "item out of stock"]["executions"]["failed"] == 1_664
+        assert executions["package", "failed delivery"]["executions"]["failed"] == 391
+        assert told.total('block:"failed delivery"/failed') == 261
+
+    @pytest.mark.parametrize("log", WHOLE_DAYS, indirect=True)
+    def test_a_day_of_spans_is_what_its_reference_says(told, log):
+        truth = log.reference
+        rows = told.transactions()
+        by_block = {block: each for (_, block), each in told.by_block(source="scan").items()}
+        works = {block: each["work_s"] for block, each in by_block.items()}
+
+        assert len(rows) == truth["traces"]
+        assert sum(each["executions"]["arrivals"] for each in by_block.values()) == truth["spans"]
+        minutes = Counter(row["created_at"][11:16] for row in rows)
+        assert minutes == truth["requests_per_minute"]
+        assert {
+            block: [work["n"], *(micros(work[name]) for name in ("sum", "min", "max"))]
+            for block, work in works.items()
+        } == {
+            block: [operation[name] for name in ("n", "sum", "min", "max")]
+            for block, operation in truth["operations_us"].items()
+        }
+        placed = by_block["frontend :: hipstershop.CheckoutService/PlaceOrder"]["executions"]["arrivals"]
+        assert placed == truth["orders"]["count"] == 684
+        assert log.self_times == {
+            service: times["sum"] for service, times in truth["self_time_us_by_service"].items()
+        }
+
+
+def test_told_again_in_another_order_it_answers_the_same(told, log):
     before = told.everything(log.flows)
 
-    told.say(log.lines)
+    told.say(log.in_other_order())
 
     assert told.everything(log.flows) == before
 
 
-def test_shuffled_it_answers_the_same(told, log, serving_new):
+def test_a_store_told_in_another_order_answers_the_same(told, log, serving_new):
     with serving_new() as other:
-        other.say(log.shuffled())
+        other.say(log.in_other_order())
 
         assert other.everything(log.flows) == told.everything(log.flows)
         known = ids(told)
