@@ -6,13 +6,12 @@ from random import Random
 import pytest
 
 from flowtrail.intake.projector import Projector
-from flowtrail.ledger.check import check
-from flowtrail.ledger.pages import read_records
 from flowtrail.model.clock import sleep_s
 from flowtrail.storage import open_store
-from tests.support.journaling import Journaling, project
+from tests.support.journaling import Journaling
 from tests.support.powercut import recording
 from tests.support.stories import canonical, story
+from tests.support.survivors import survivors
 
 HOLDER = "the same projector, started again"
 CUTS = 5
@@ -58,27 +57,9 @@ def cuts_lose(folder, seed):
         store.close()
     assert load.failed is None
     return [
-        len({(record.producer, record.seq) for record in told} - survivors(folder / f"cut-{number}"))
+        len({(record.producer, record.seq) for record in told} - survivors(folder / f"cut-{number}", HOLDER))
         for number, told in enumerate(acknowledged)
     ]
-
-
-def survivors(folder):
-    """(producer, seq) of what the store still holds; it goes on and is whole."""
-    store = open_store(f"sqlite:{folder}")
-    try:
-        project(store, holder=HOLDER)
-        report = check(store)
-        assert report.ok, report.lines()
-        assert not any("behind" in note for note in report.notes)
-        return {
-            (record.producer, record.seq)
-            for writer in store.journal.writers()
-            for page in store.journal.iter_pages(writer.ordinal)
-            for record in read_records(page)
-        }
-    finally:
-        store.close()
 
 
 @pytest.mark.parametrize("seed", range(3))
