@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +93,30 @@ class Load:
             for body in sent[: producer.acknowledged]
             for record in map(json.loads, body.splitlines())
         }
+
+
+def cut(tmp_path, count, seed, **more):
+    """Cut the power so many times; (acknowledged records lost, acknowledged records) of each."""
+    random, image = Random(seed), tmp_path / "disk.img"
+    run("truncate", "-s", f"{IMAGE_MIB}M", str(image))
+    run("mkfs.ext4", "-q", str(image))
+    lost = []
+    with mounted(image, tmp_path / "disk") as disk:
+        with running(f"sqlite:{disk / 'store'}", tmp_path / "server.log", **more) as server:
+            load = Load(server.url, seed)
+            for number in range(count):
+                time.sleep(0.2 + random.random() * 0.6)
+                with standing_still(server):
+                    acknowledged = load.acknowledged()
+                    copy = tmp_path / f"cut-{number}.img"
+                    run("cp", "--sparse=always", str(image), str(copy))
+                with mounted(copy, tmp_path / "after") as after:
+                    lost.append((len(acknowledged - survivors(after / "store")), len(acknowledged)))
+                copy.unlink()
+            load.stopped = True
+            for producer in load.producers:
+                producer.done()
+    return lost
 
 
 def survivors(folder):
