@@ -101,21 +101,23 @@ def cut(tmp_path, count, seed, **more):
     run("truncate", "-s", f"{IMAGE_MIB}M", str(image))
     run("mkfs.ext4", "-q", str(image))
     lost = []
-    with mounted(image, tmp_path / "disk") as disk:
-        with running(f"sqlite:{disk / 'store'}", tmp_path / "server.log", **more) as server:
-            load = Load(server.url, seed)
-            for number in range(count):
-                time.sleep(0.2 + random.random() * 0.6)
-                with standing_still(server):
-                    acknowledged = load.acknowledged()
-                    copy = tmp_path / f"cut-{number}.img"
-                    run("cp", "--sparse=always", str(image), str(copy))
-                with mounted(copy, tmp_path / "after") as after:
-                    lost.append((len(acknowledged - survivors(after / "store")), len(acknowledged)))
-                copy.unlink()
-            load.stopped = True
-            for producer in load.producers:
-                producer.done()
+    with (
+        mounted(image, tmp_path / "disk") as disk,
+        running(f"sqlite:{disk / 'store'}", tmp_path / "server.log", **more) as server,
+    ):
+        load = Load(server.url, seed)
+        for number in range(count):
+            time.sleep(0.2 + random.random() * 0.6)
+            copy = tmp_path / f"cut-{number}.img"
+            with standing_still(server):
+                acknowledged = load.acknowledged()
+                run("cp", "--sparse=always", str(image), str(copy))
+            with mounted(copy, tmp_path / "after") as after:
+                lost.append((len(acknowledged - survivors(after / "store")), len(acknowledged)))
+            copy.unlink()
+        load.stopped = True
+        for producer in load.producers:
+            producer.done()
     return lost
 
 
