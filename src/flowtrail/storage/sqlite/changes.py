@@ -13,6 +13,7 @@ from flowtrail.projection.header import Header
 from flowtrail.projection.state import merge_pieces
 from flowtrail.storage.interface import Change
 from flowtrail.storage.sqlite.bundles import BundleReader, BundleWriter
+from flowtrail.storage.sqlite.connection import insert_many
 from flowtrail.storage.sqlite.names import Cohort, Names
 from flowtrail.storage.sqlite.rows import (
     PAGES_GO_ON,
@@ -36,7 +37,7 @@ times each, and a transaction is never more than some fifty pieces."""
 
 _INSERT: Final = (
     "INSERT INTO tx (row, tenant, id, opened, updated, tick, ended, cohort, revision, born, deadline, created, block,"
-    " marks, version, object, facts, pieces, pages) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " marks, version, object, facts, pieces, pages) VALUES"
 )
 _EXTEND: Final = "UPDATE tx SET revision = ?, updated = ?, block = ?, pieces = ? WHERE row = ?"
 _EXTEND_TICK: Final = "UPDATE tx SET revision = ?, updated = ?, block = ?, pieces = ?, tick = ? WHERE row = ?"
@@ -86,7 +87,7 @@ class ChangeWriter:
         self._written.forget()
         self._spans.settle()
         connection = self._connection
-        connection.executemany(_INSERT, rows.inserts)
+        insert_many(connection, _INSERT, rows.inserts)
         connection.executemany(_EXTEND, rows.extensions)
         connection.executemany(_EXTEND_TICK, rows.ticks)
         for statement, values in rows.updates.items():
@@ -99,9 +100,7 @@ class ChangeWriter:
             "DELETE FROM term WHERE tenant = ? AND term = ? AND opened = ? AND id = ?", rows.gone
         )
         rows.new.sort()
-        connection.executemany(
-            "INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES (?, ?, ?, ?)", rows.new
-        )
+        insert_many(connection, "INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES", rows.new)
         return locators
 
     def _new(self, change: Change, revision: int, rows: _Rows) -> Locator:

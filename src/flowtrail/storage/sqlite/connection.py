@@ -3,17 +3,21 @@
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from flowtrail.model.errors import Damaged, StoreError, StoreFull, StoreTooNew, StoreUnavailable
 
 BUSY_TIMEOUT_MS: Final = 5_000
-CHECKPOINT_PAGES: Final = 4_000
-"""Write-ahead log of 16 MiB before it is copied back: measured best between pauses and disk."""
+CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
+"""Write-ahead log before it is copied back: measured best between pauses and disk."""
+PAGE_BYTES: Final = 4_096
+ROWS_AT_ONCE: Final = 50
+"""Rows in one INSERT of many: a fifth faster than one by one, and no faster above."""
 STATEMENTS: Final = 256
 
 _PRIMARY: Final = 0xFF
@@ -22,13 +26,18 @@ _PRIMARY: Final = 0xFF
 SYNCHRONOUS: Final = {"FULL": 2, "NORMAL": 1}
 
 
-def connect_writer(path: Path, synchronous: str, cache_kib: int) -> sqlite3.Connection:
-    """A connection that writes, in write-ahead mode. Creates the file when it is missing."""
+def connect_writer(
+    path: Path, synchronous: str, cache_kib: int, page_bytes: int = PAGE_BYTES
+) -> sqlite3.Connection:
+    """A connection that writes, in write-ahead mode. Creates the file, with pages of that size, when it is missing."""
     connection = _connect(path, "rwc")
     try:
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            _pragma(connection, "page_size", page_bytes, page_bytes)
         _pragma(connection, "journal_mode", "WAL", "wal")
         _pragma(connection, "synchronous", synchronous, SYNCHRONOUS[synchronous])
-        _pragma(connection, "wal_autocheckpoint", CHECKPOINT_PAGES, CHECKPOINT_PAGES)
+        pages = CHECKPOINT_BYTES // page_bytes
+        _pragma(connection, "wal_autocheckpoint", pages, pages)
         _pragma(connection, "cache_size", -cache_kib, -cache_kib)
         # What is erased must not linger in free pages; there are no other deletes of weight.
         secure = 1 if synchronous == "FULL" else 0
@@ -121,6 +130,18 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def insert_many(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Run `INSERT … VALUES`, without its values, for all rows, in their order."""
+    if not rows:
+        return
+    marks = f"({', '.join('?' * len(rows[0]))})"
+    many = f"{statement} {', '.join([marks] * ROWS_AT_ONCE)}"
+    whole = len(rows) - len(rows) % ROWS_AT_ONCE
+    for first in range(0, whole, ROWS_AT_ONCE):
+        connection.execute(many, list(chain.from_iterable(rows[first : first + ROWS_AT_ONCE])))
+    connection.executemany(f"{statement} {marks}", rows[whole:])
 
 
 @contextmanager

@@ -28,6 +28,8 @@ from flowtrail.storage.sqlite.schema import VIEWS, VIEWS_MIGRATIONS, VIEWS_VERSI
 
 CACHE_KIB: Final = 131_072
 """For the writer: the upper levels of five indexes and the terms of a million transactions."""
+VIEWS_PAGE_BYTES: Final = 8_192
+"""Shallower trees and less waste beside bundles than 4 KiB: writing takes a tenth less; 16 KiB gains nothing more."""
 EMPTY_POSITION: Final = b"\x90"
 
 
@@ -118,7 +120,7 @@ class ViewsFiles:
 
 def connect_views(path: Path) -> sqlite3.Connection:
     """A write connection to views; their tables are made when the file is new."""
-    connection = connect_writer(path, "NORMAL", CACHE_KIB)
+    connection = connect_writer(path, "NORMAL", CACHE_KIB, VIEWS_PAGE_BYTES)
     try:
         prepare(connection, VIEWS, VIEWS_VERSION, VIEWS_MIGRATIONS, str(path))
         connection.execute(
