@@ -19,9 +19,11 @@ from flowtrail.storage.mongodb.connection import Document, delete, insert, updat
 from flowtrail.storage.mongodb.names import CohortNumbers, Tenants
 from flowtrail.storage.mongodb.rows import (
     Bodies,
+    deadline_mark,
     encode_header,
     found_by_all,
     found_by_cohort,
+    found_by_deadline,
     found_by_term,
     pack_pages,
     split_piece,
@@ -141,11 +143,11 @@ class ChangeWriter:
         key = place.front + change.id
         entries, moved, number = self._entries(change, key, (), 0, batch)
         facts = self._bodies.pack(change.facts or b"")
-        terms, front = change.terms_new, place.term
+        terms = change.terms_new
         document: Document = {
             "_id": key,
             "t": place.tenant,
-            "k": [*place.found, *[front + term for term in terms]],
+            "k": _found_by(place, header, terms),
             "o": header.opened_at,
             "u": header.updated_at,
             "r": revision,
@@ -181,9 +183,8 @@ class ChangeWriter:
         if old.cohort != place.cohort:
             batch.totals[old.cohort] = batch.totals.get(old.cohort, 0) - 1
             batch.totals[place.cohort] = batch.totals.get(place.cohort, 0) + 1
-        if old.cohort != place.cohort or terms != held.terms:
-            front = place.term
-            fields["k"] = [*place.found, *[front + term for term in terms]]
+        if old.cohort != place.cohort or terms != held.terms or deadline_mark(before) != deadline_mark(after):
+            fields["k"] = _found_by(place, after, terms)
         if after.updated_at != before.updated_at:
             fields["u"] = after.updated_at
             batch.not_updated.append(updated_key(key, before.updated_at))
@@ -312,6 +313,15 @@ class _Writes:
         self.not_updated: list[bytes] = []
         self.pieces: list[Document] = []
         self.totals: dict[int, int] = {}
+
+
+def _found_by(place: Place, header: Header, terms: Sequence[str]) -> list[str]:
+    front = place.term
+    found = [*place.found, *[front + term for term in terms]]
+    mark = deadline_mark(header)
+    if mark is not None:
+        found.append(found_by_deadline(place.tenant, late=mark))
+    return found
 
 
 def _set_rare_columns(before: Header, after: Header, fields: dict[str, Any], unset: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ A page's number is its `_id`, so that a page stands once whatever is sent again;
 collection with two unique keys, so that several servers can register at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pymongo import DESCENDING
@@ -39,6 +39,8 @@ class MongoJournal:
         self._pages = database[JOURNAL]
         self._writers = database[WRITERS]
         self._tenants: dict[int, str] = {}
+        # Heads when they were last asked for: they only grow, so what lies below them is there.
+        self._known: dict[int, int] = {}
 
     def register(self, tenant: str, name: str) -> Writer:
         with store_errors("registering a writer"):
@@ -138,14 +140,10 @@ class MongoJournal:
 
     def read(self, after: Position, limit: int) -> list[Page]:
         with store_errors("reading the journal"):
-            behind = sorted(
-                (
-                    (page_number(ordinal, after.get(ordinal, 0)), page_number(ordinal, sequence))
-                    for ordinal, (sequence, _) in self._heads().items()
-                    if sequence > after.get(ordinal, 0)
-                ),
-                key=lambda bounds: (bounds[1] - bounds[0], bounds[0]),
-            )
+            behind = _behind(self._known, after)
+            if sum(end - start for start, end in behind) < limit:
+                self._known = {ordinal: sequence for ordinal, (sequence, _) in self._heads().items()}
+                behind = _behind(self._known, after)
             found: list[Page] = []
             for index, (start, end) in enumerate(behind):
                 # Shortest backlog first, a share for each: one with a long backlog does not hide the others.
@@ -196,6 +194,16 @@ class MongoJournal:
     def _size(self, name: str) -> int:
         stats = self._database.command("collStats", name)
         return int(stats.get("storageSize", 0)) + int(stats.get("totalIndexSize", 0))
+
+
+def _behind(heads: Mapping[int, int], after: Position) -> list[tuple[int, int]]:
+    """(last page number that is known, last that there is) of each writer that has more, shortest backlog first."""
+    found = [
+        (page_number(ordinal, after.get(ordinal, 0)), page_number(ordinal, sequence))
+        for ordinal, sequence in heads.items()
+        if sequence > after.get(ordinal, 0)
+    ]
+    return sorted(found, key=lambda bounds: (bounds[1] - bounds[0], bounds[0]))
 
 
 def _page(row: Document) -> Page:

@@ -1,6 +1,6 @@
 """Orders in which a list's candidates come: each gives the next n below a key, newest first, and where they end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pymongo import DESCENDING
@@ -8,23 +8,25 @@ from pymongo import DESCENDING
 from flowtrail.storage.mongodb.compile import Filter
 from flowtrail.storage.mongodb.connection import Document
 from flowtrail.storage.mongodb.reading import HEADERS, Rows
-from flowtrail.storage.mongodb.rows import INSTANT_BYTES, split_updated, tenant_key, updated_key
+from flowtrail.storage.mongodb.rows import split_updated, tenant_key, updated_bounds, updated_key
 from flowtrail.storage.mongodb.schema import BY_END, TRANSACTIONS, UPDATED
 from flowtrail.storage.mongodb.sources import Source
 
 Key = tuple[int, bytes]
-Slice = tuple[Sequence[tuple[Key, Document]], Key | None]
+End = Callable[[], Key | None]
+"""The last candidate of a slice, None when nothing can follow it; asked only when the page is not full yet."""
+Slice = tuple[Sequence[tuple[Key, Document]], End]
 
 
 class Order(Protocol):
     """One way through the candidates."""
 
-    def slice(self, after: Key | None, size: int, rest: Filter) -> Slice:
-        """Of the next `size` candidates below `after`, those that meet `rest`, in order; and the last candidate,
-        None when nothing can follow it."""
+    def slice(self, after: Key | None, size: int, rest: Filter, wanted: int) -> Slice:
+        """Of the next `size` candidates below `after`, those that meet `rest`, in order, at least the first `wanted`
+        of them; and where the candidates end."""
 
     def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
-        """The same, only counted."""
+        """How many of the next `size` candidates meet `rest`; and the last candidate, as above."""
 
     def total(self) -> int | None:
         """How many candidates there are in all, where that is known without counting."""
@@ -40,26 +42,26 @@ class _Indexed:
         self._bounds = bounds
         self._hint = hint
 
-    def slice(self, after: Key | None, size: int, rest: Filter) -> Slice:
+    def slice(self, after: Key | None, size: int, rest: Filter, wanted: int) -> Slice:
         column = self._column
         pipeline = self._candidates(after, size)
         if rest:
-            pipeline.append({"$match": rest})
+            pipeline += [{"$match": rest}, {"$limit": wanted}]
         pipeline.append({"$project": HEADERS})
         rows = [((row[column], row["_id"]), row) for row in self._run(pipeline)]
         if not rest:
-            return rows, rows[-1][0] if len(rows) == size else None
-        return rows, self._last(after, size)
+            return rows, lambda: rows[-1][0] if len(rows) == size else None
+        return rows, lambda: self._last(after, size)
 
     def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
+        last = self._last(after, size)
+        if not rest and last is not None:
+            return size, last
         pipeline = self._candidates(after, size)
         if rest:
             pipeline.append({"$match": rest})
         found = list(self._run([*pipeline, {"$count": "n"}]))
-        counted = int(found[0]["n"]) if found else 0
-        if not rest and counted < size:
-            return counted, None
-        return counted, self._last(after, size)
+        return int(found[0]["n"]) if found else 0, last
 
     def total(self) -> int | None:
         return None
@@ -125,14 +127,14 @@ class UpdatedOrder:
         self._front = tenant_key(tenant)
         self._within = within
 
-    def slice(self, after: Key | None, size: int, rest: Filter) -> Slice:
+    def slice(self, after: Key | None, size: int, rest: Filter, wanted: int) -> Slice:
         keys, last = self._keys(after, size)
         query: Filter = {"_id": {"$in": [key for _, key in keys]}}
         found = self._rows.views[TRANSACTIONS].find(
             {"$and": [query, rest]} if rest else query, HEADERS, session=self._rows.session
         )
         rows = {row["_id"]: row for row in found}
-        return [(place, rows[place[1]]) for place in keys if place[1] in rows], last
+        return [(place, rows[place[1]]) for place in keys if place[1] in rows], lambda: last
 
     def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
         keys, last = self._keys(after, size)
@@ -145,17 +147,10 @@ class UpdatedOrder:
         return None
 
     def _keys(self, after: Key | None, size: int) -> tuple[list[Key], Key | None]:
-        highest = b"\xff" * (INSTANT_BYTES + 16)
-        since, until = self._within.get("$gte"), self._within.get("$lt")
-        low = self._front + (b"" if since is None else max(since, 0).to_bytes(INSTANT_BYTES, "big"))
-        high = self._front + (highest if until is None else max(until, 0).to_bytes(INSTANT_BYTES, "big"))
-        # Keys are compared by length before their bytes.
-        bounds: Filter = {
-            "$gte": low.ljust(len(self._front) + len(highest), b"\0"),
-            "$lt": high.ljust(len(self._front) + len(highest), b"\0"),
-        }
+        bounds = updated_bounds(self._front, self._within)
         if after is not None:
-            bounds["$lt"] = min(bounds["$lt"], updated_key(after[1], after[0]))
+            reached = updated_key(after[1], after[0])
+            bounds["$lt"] = min(bounds.get("$lt", reached), reached)
         found = self._rows.views[UPDATED].find({"_id": bounds}, session=self._rows.session)
         keys = [split_updated(row["_id"]) for row in found.sort("_id", DESCENDING).limit(size)]
         return keys, keys[-1] if len(keys) == size else None
@@ -170,19 +165,20 @@ class SetOrder:
         self._column = column
         self._bounds = bounds
 
-    def slice(self, after: Key | None, size: int, rest: Filter) -> Slice:
+    def slice(self, after: Key | None, size: int, rest: Filter, wanted: int) -> Slice:
         column = self._column
         found = self._rows.views[TRANSACTIONS].aggregate(
             [
                 {"$match": {"$and": self._parts(after, rest)}},
                 {"$project": HEADERS},
                 {"$sort": {column: DESCENDING, "_id": DESCENDING}},
+                {"$limit": wanted},
             ],
             session=self._rows.session,
             hint=self._source.hint,
             allowDiskUse=True,
         )
-        return [((row[column], row["_id"]), row) for row in found], None
+        return [((row[column], row["_id"]), row) for row in found], lambda: None
 
     def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
         query: Filter = {"$and": self._parts(after, rest)}

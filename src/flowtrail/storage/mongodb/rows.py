@@ -7,7 +7,7 @@ entries of each level have moved to documents of their own (`n`: the next one's 
 changed it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -64,6 +64,16 @@ def split_updated(key: bytes) -> tuple[int, bytes]:
     return int.from_bytes(key[TENANT_BYTES:end], "big"), key[:TENANT_BYTES] + key[end:]
 
 
+def updated_bounds(front: bytes, within: Mapping[str, int]) -> dict[str, bytes]:
+    """The range of a tenant's `updated_key`s whose instants lie in {"$gte", "$lt"}."""
+    since, until = within.get("$gte", 0), within.get("$lt")
+    # Of their full length: MongoDB compares binary values by length before their bytes.
+    low = front + max(since, 0).to_bytes(INSTANT_BYTES, "big") + b"\0" * ID_BYTES
+    if until is None:
+        return {"$gte": low, "$lte": front + b"\xff" * (INSTANT_BYTES + ID_BYTES)}
+    return {"$gte": low, "$lt": front + max(until, 0).to_bytes(INSTANT_BYTES, "big") + b"\0" * ID_BYTES}
+
+
 # --- what a transaction is found by: terms begin with a letter, so the other two cannot be mistaken ---
 
 
@@ -75,6 +85,20 @@ def found_by_all(tenant: int) -> str:
 def found_by_cohort(tenant: int, cohort: int) -> str:
     """What the transactions of a cohort are found by."""
     return f"{tenant} !{cohort}"
+
+
+def found_by_deadline(tenant: int, *, late: bool) -> str:
+    """What transactions are found by that ended after their deadline; or that have one and are in transit."""
+    return f"{tenant} !{'late' if late else 'due'}"
+
+
+def deadline_mark(header: Header) -> bool | None:
+    """Which of the two holds: True late, False due, None neither."""
+    if header.deadline_at is None:
+        return None
+    if header.ended_at is None:
+        return False
+    return True if header.ended_at > header.deadline_at else None
 
 
 def found_by_term(tenant: int, term: str) -> str:

@@ -142,6 +142,7 @@ def _present(generation: str) -> Document:
         "_id": "views",
         "epoch": 0,
         "holder": None,
+        "session": None,
         "expires": 0,
         "ttl": 0,
         "current": generation,

@@ -13,22 +13,35 @@ from pymongo.client_session import ClientSession
 from flowtrail.model.conditions import (
     AllOf,
     AnyOf,
+    Between,
     BlockHas,
     Condition,
     HasTerm,
     HasTermPrefix,
     IdIs,
+    IsLate,
     IsStuck,
     StatusIs,
 )
 from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term
 from flowtrail.storage.mongodb.compile import Filter, cohort_keys, cohorts_of, prefix_filter
 from flowtrail.storage.mongodb.names import Cohort
-from flowtrail.storage.mongodb.rows import found_by_all, found_by_term, transaction_key
-from flowtrail.storage.mongodb.schema import BY_TERM, TRANSACTIONS, Views
+from flowtrail.storage.mongodb.reading import Rows
+from flowtrail.storage.mongodb.rows import (
+    found_by_all,
+    found_by_deadline,
+    found_by_term,
+    split_updated,
+    tenant_key,
+    transaction_key,
+    updated_bounds,
+)
+from flowtrail.storage.mongodb.schema import BY_END, BY_TERM, TRANSACTIONS, UPDATED, Views
 
-COUNT_BOUND: Final = 4_000
-"""Counting further than this to compare two sources costs more than a wrong choice: some 2 ms."""
+COUNT_BOUND: Final = 1_000
+"""Counting further than this to compare two sources costs more than a wrong choice: some 1 ms."""
+SMALL: Final = 2_000
+"""Candidates that are rather fetched and sorted as a set than walked in another order: some 10 ms."""
 MAX_MERGED: Final = 64
 """Entries merged into one order; MongoDB sorts instead above 200."""
 
@@ -52,13 +65,13 @@ class Source:
         """Whether its transactions come newest opened first."""
         return self.entries is not None and self.entries <= MAX_MERGED
 
-    def size(self, views: Views, session: ClientSession, opened: Filter) -> int:
-        """How many it holds within a range of opened instants, at most `COUNT_BOUND`."""
+    def size(self, views: Views, session: ClientSession, opened: Filter, bound: int = COUNT_BOUND) -> int:
+        """How many it holds within a range of opened instants, at most `bound`."""
         if self.total is not None and not opened:
-            return min(self.total, COUNT_BOUND)
+            return min(self.total, bound)
         if self.total == 0:
             return 0
-        pipeline: list[Filter] = [{"$match": self.filter | opened}, {"$limit": COUNT_BOUND}, {"$count": "n"}]
+        pipeline: list[Filter] = [{"$match": self.filter | opened}, {"$limit": bound}, {"$count": "n"}]
         found = list(views[TRANSACTIONS].aggregate(pipeline, session=session, hint=self.hint))
         return int(found[0]["n"]) if found else 0
 
@@ -71,7 +84,10 @@ def everything(tenant: int, totals: Mapping[int, int]) -> Source:
 class Sources:
     """Finds sources for conditions of one tenant."""
 
-    def __init__(self, tenant: int, cohorts: Mapping[int, Cohort], totals: Mapping[int, int]) -> None:
+    def __init__(
+        self, tenant: int, cohorts: Mapping[int, Cohort], totals: Mapping[int, int], rows: Rows
+    ) -> None:
+        self._rows = rows
         self._tenant = tenant
         self._cohorts = cohorts
         self._totals = totals
@@ -91,6 +107,13 @@ class Sources:
                 return Source(prefix_filter(self._tenant, prefix), None) if prefix else None
             case IdIs(key):
                 return Source({"_id": transaction_key(self._tenant, key)}, None, 1, hint="_id_")
+            case Between("ended"):
+                return Source({"t": self._tenant, "e": _range(condition)}, None, hint=BY_END)
+            case Between("updated"):
+                return self._updated(condition)
+            case IsLate():
+                marks = [found_by_deadline(self._tenant, late=late) for late in (True, False)]
+                return Source({"k": {"$in": marks}}, 2, exact=False)
             case IsStuck():
                 transit = cohorts_of(StatusIs("in_transit"), self._cohorts) or frozenset()
                 return _wider(self.of_cohorts(transit))
@@ -110,6 +133,13 @@ class Sources:
     def _term(self, term: str, *, exact: bool = True) -> Source:
         return Source({"k": found_by_term(self._tenant, term)}, 1, exact=exact)
 
+    def _updated(self, condition: Between) -> Source | None:
+        """Who was updated in a range, while these are few: their order is kept beside their documents."""
+        bounds = updated_bounds(tenant_key(self._tenant), _range(condition))
+        found = self._rows.views[UPDATED].find({"_id": bounds}, session=self._rows.session).limit(SMALL)
+        keys = [split_updated(row["_id"])[1] for row in found]
+        return None if len(keys) == SMALL else Source({"_id": {"$in": keys}}, None, len(keys), hint="_id_")
+
     @staticmethod
     def _union(sources: Sequence[Source | None]) -> Source | None:
         found: list[Source] = [source for source in sources if source is not None]
@@ -121,6 +151,12 @@ class Sources:
             keys.extend(wanted["$in"] if isinstance(wanted, dict) else [wanted])
         keys = list(dict.fromkeys(keys))
         return Source({"k": {"$in": keys}}, max(len(keys), 1), exact=all(source.exact for source in found))
+
+
+def _range(condition: Between) -> Filter:
+    """An index range; without bounds it holds every instant there is."""
+    bounds: Filter = {"$gte": 0 if condition.since is None else condition.since}
+    return bounds if condition.until is None else bounds | {"$lt": condition.until}
 
 
 def _wider(source: Source) -> Source:

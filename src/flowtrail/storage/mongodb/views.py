@@ -158,6 +158,8 @@ class MongoViewWriter:
                 )
         except BaseException:
             self.forget()
+            # Its transaction may still be open: the next lease ends it, which takes a session of another id.
+            self._session = None
             raise
         return Revision(generation, lease.epoch, number), locators
 

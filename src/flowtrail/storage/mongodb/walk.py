@@ -16,21 +16,20 @@ from flowtrail.projection.matching import matches, needs_state
 from flowtrail.projection.state import State
 from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.mongodb.changelog import count_changed
-from flowtrail.storage.mongodb.compile import COLUMNS, Compiled, Compiler, Filter, all_of
+from flowtrail.storage.mongodb.compile import COLUMNS, Compiled, Compiler, Filter, all_of, cohorts_of
 from flowtrail.storage.mongodb.connection import Document
 from flowtrail.storage.mongodb.names import Cohort
 from flowtrail.storage.mongodb.orders import EndedOrder, OpenedOrder, Order, SetOrder, UpdatedOrder
 from flowtrail.storage.mongodb.reading import Rows
 from flowtrail.storage.mongodb.rows import decode_header, id_of
-from flowtrail.storage.mongodb.sources import Source, Sources, everything
+from flowtrail.storage.mongodb.sources import SMALL, Source, Sources, everything
 
 FIRST_SLICE: Final = 256
 LARGEST_SLICE: Final = 8_192
 """Some 30 ms: the clock is looked at between slices."""
 COUNT_SLICE: Final = 16_384
 CHECK_EVERY: Final = 256
-SMALL: Final = 2_000
-"""Candidates that are rather fetched and sorted as a set than walked in another order: some 10 ms."""
+ALL: Final = 1 << 31
 
 Key = tuple[int, bytes]
 """Instant and transaction key: where a walk stands. Walks go down."""
@@ -129,10 +128,7 @@ class Walk:
         order: Order
         if selection.sort == "opened" and source.ordered:
             order = OpenedOrder(self._rows, source, opened)
-        elif (
-            source.size(self._rows.views, self._session, _column("o", opened)) < SMALL
-            or source.entries is None
-        ):
+        elif source.size(self._rows.views, self._session, _column("o", opened), SMALL) < SMALL:
             order = SetOrder(self._rows, source, sort, _column("o", opened) | _column(sort, within))
         elif selection.sort == "updated":
             order, answered = UpdatedOrder(self._rows, self._tenant, within), ()
@@ -167,9 +163,7 @@ class Walk:
 
     def _choose(self, parts: Sequence[Condition], opened: Filter) -> tuple[Source, Sequence[Condition]]:
         """The smallest source, and the conditions that are answered by being in it."""
-        from flowtrail.storage.mongodb.compile import cohorts_of
-
-        sources = Sources(self._tenant, self._cohorts, self._totals)
+        sources = Sources(self._tenant, self._cohorts, self._totals, self._rows)
         counted = tuple(part for part in parts if cohorts_of(part, self._cohorts) is not None)
         offers: list[tuple[Source, Sequence[Condition]]] = []
         for part in parts:
@@ -194,19 +188,21 @@ class Walk:
     def _matching(self, plan: Plan, after: Key | None) -> Iterator[tuple[Key, Document | None]]:
         """The rows that match, in order; a key without a row where the time was over before the end."""
         size = max(FIRST_SLICE, self._selection.limit + 1)
+        # What the database cannot ask itself may strike out any number of rows.
+        wanted = self._selection.limit + 1 if plan.rest.exact else ALL
         if plan.rest.everything:
             size = self._selection.limit + 1
         while True:
-            rows, last = plan.order.slice(after, size, plan.rest.filter)
+            rows, end = plan.order.slice(after, size, plan.rest.filter, wanted)
             for asked, (key, row) in enumerate(rows, 1):
                 if plan.rest.exact or self._matches(row):
                     yield key, row
                 if not plan.rest.exact and asked % CHECK_EVERY == 0 and self._over():
                     yield key, None
                     return
-            if last is None:
+            after = end()
+            if after is None:
                 return
-            after = last
             if self._over():
                 yield after, None
                 return

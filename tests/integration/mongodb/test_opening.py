@@ -1,0 +1,113 @@
+"""Opening a MongoDB store: what is refused, and by which words."""
+
+import threading
+
+import pytest
+from pymongo.errors import (
+    AutoReconnect,
+    ExecutionTimeout,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+    WriteError,
+)
+
+from flowtrail.model.errors import (
+    Refusal,
+    StoreFull,
+    StoreMissing,
+    StoreTooNew,
+    StoreUnavailable,
+)
+from flowtrail.storage.mongodb.connection import shown, translated
+from flowtrail.storage.mongodb.schema import SCHEMA_VERSION
+from flowtrail.storage.mongodb.store import MongoStore
+
+
+@pytest.mark.parametrize("url", ["mongodb://localhost", "mongodb://localhost/", "mongodb://localhost/?w=1"])
+def test_a_url_without_a_database_is_refused_before_anything_is_connected(url):
+    with pytest.raises(Refusal) as refused:
+        MongoStore(url)
+
+    assert refused.value.code == "database_missing"
+
+
+def test_a_url_that_cannot_be_understood_is_refused():
+    with pytest.raises(Refusal) as refused:
+        MongoStore("mongodb://localhost:99999/flowtrail").open()
+
+    assert refused.value.code == "invalid_store"
+
+
+def test_a_server_that_does_not_answer_is_unavailable():
+    store = MongoStore("mongodb://127.0.0.1:1/flowtrail?serverSelectionTimeoutMS=100")
+
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        store.open()
+
+
+def test_a_password_is_never_shown():
+    assert shown("mongodb://me:secret@host:1/d?w=1") == "mongodb://me:…@host:1/d?w=1"
+
+
+def test_a_database_without_a_store_is_missing_unless_it_may_be_created(mongodb_url, database):
+    with pytest.raises(StoreMissing):
+        MongoStore(mongodb_url).open(create=False)
+
+    assert database.list_collection_names() == []
+
+
+def test_a_store_of_a_newer_schema_is_refused(store, opened, database):
+    database["meta"].update_one({"_id": "schema"}, {"$set": {"version": SCHEMA_VERSION + 1}})
+
+    with pytest.raises(StoreTooNew, match="upgrade"):
+        opened()
+
+
+def test_views_of_another_layout_count_as_views_of_another_version(store, reading, database):
+    version, _ = reading.views_version()
+    generation = database["meta"].find_one({"_id": "views"})["current"]
+    database["meta"].update_one({"_id": "views"}, {"$set": {f"generations.{generation}.layout": 0}})
+
+    assert reading.views_version()[0] != version
+
+
+def test_servers_that_open_a_new_database_at_the_same_time_create_it_once(opened, database):
+    failures = []
+
+    def open_one():
+        try:
+            opened()
+        except Exception as error:  # noqa: BLE001 -- a thread has nobody to raise to
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert len([name for name in database.list_collection_names() if name.endswith("_tx")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (ServerSelectionTimeoutError("no servers, Timeout: 2.5s"), StoreUnavailable),
+        (AutoReconnect("connection closed"), StoreUnavailable),
+        (ExecutionTimeout("too long", 50), StoreUnavailable),
+        (OperationFailure("not authorised", 13), StoreUnavailable),
+        (OperationFailure("disk is full", 14031), StoreFull),
+        (WriteError("28: No space left on device", 8), StoreFull),
+    ],
+)
+def test_errors_of_the_driver_become_ours(error, ours):
+    assert type(translated(error, "writing")) is ours
+
+
+def test_health_names_a_collection_that_is_missing(store, views):
+    assert store.check().problems == []
+
+    views["cell"].drop()
+
+    assert store.check().problems == [f"the collection {views.name('cell')} is missing"]
