@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -489,3 +490,30 @@ def test_the_program_runs_from_any_directory(tmp_path: Path):
 
     assert done.returncode in {0, 1}
     assert "Traceback" not in done.stderr
+
+
+def test_an_error_nobody_foresaw_is_one_sentence(flowtrail, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("flowtrail.cli.listing.connected", broken)
+
+    answered = flowtrail("list")
+
+    assert answered.code == 1
+    assert "ZeroDivisionError" in answered.err
+    assert "FLOWTRAIL_DEBUG" in answered.err
+
+
+def test_an_import_that_waits_for_its_server_ends_at_once_with_ctrl_c(tmp_path):
+    (tmp_path / "x.ndjson").write_bytes(lines(story(NOW)))
+    command = [*PROGRAM, "import", "records", "x.ndjson", "--url", f"http://127.0.0.1:{free_port()}"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as importing:
+        with pytest.raises(subprocess.TimeoutExpired):
+            importing.wait(4)
+
+        importing.send_signal(signal.SIGINT)
+
+        assert importing.wait(20) == 130
+        assert importing.stderr is not None
+        assert b"Traceback" not in importing.stderr.read()

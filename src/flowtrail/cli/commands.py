@@ -8,6 +8,7 @@ from typing import Final
 from cyclopts import App, CycloptsError, Parameter
 
 from flowtrail import __version__
+from flowtrail.cli import settings
 from flowtrail.cli.console import errors, safe
 from flowtrail.cli.failures import FAILED, INTERRUPTED, USAGE, Failure
 from flowtrail.model.errors import FlowtrailError, Refusal
@@ -61,11 +62,19 @@ def run(arguments: Sequence[str]) -> int:
     except FlowtrailError as error:
         return _failed(error, FAILED)
     except KeyboardInterrupt:
+        errors.print("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # Who read our output has gone; the interpreter's own last flush must not complain about it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _failed(error, FAILED)
+    except Exception as error:
+        if settings.debugs():
+            raise
+        told = f"{type(error).__name__}: {error}"
+        return _failed(Failure(f"an error nobody foresaw, {told}; FLOWTRAIL_DEBUG=1 shows where"), FAILED)
     return code if isinstance(code, int) else 0
 
 

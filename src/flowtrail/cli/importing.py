@@ -150,5 +150,8 @@ def send(client: Client, batches: Iterable[Batch]) -> Iterator[tuple[Batch, dict
         while waiting:
             first, answer = waiting.popleft()
             yield first, answer.result()
+    except BaseException:
+        client.stopping.set()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

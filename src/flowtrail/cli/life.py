@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from flowtrail.cli.console import safe, seconds
+from flowtrail.cli.console import answers, safe, seconds
 from flowtrail.cli.listing import COLOURS, name_of
 
 _MARKS: Final = {
@@ -16,6 +16,9 @@ _MARKS: Final = {
 }
 _WIDTH: Final = 40
 _NAME: Final = 30
+_LONGEST_NAME: Final = 64
+_TOLD: Final = 40
+"""Columns for what is told behind the bars."""
 _FAILURES: Final = 3
 """Told in full; the timeline shows the others."""
 _STACK_LINES: Final = 8
@@ -98,11 +101,15 @@ def _timeline(found: Json) -> list[Text]:
     blocks = found["blocks"]
     depths = _depths(blocks)
     axis = _Axis(found)
-    lines = [
-        Text(f"    {'':<{_NAME}} {axis.first_told:<{_WIDTH}} ░ waits  █ works", "dim"),
-    ]
-    lines += [_step(block, axis, depths[block["id"]]) for block in blocks]
-    return lines
+    names = [_name(block, depths[block["id"]]) for block in blocks]
+    room = min(answers.width - _WIDTH - _TOLD, _LONGEST_NAME)
+    width = max(_NAME, min(max(map(len, names)), room))
+    head = Text(f"    {'':<{width}} {axis.first_told:<{_WIDTH}} ░ waits  █ works", "dim")
+    return [head, *(_step(block, axis, name, width) for block, name in zip(blocks, names, strict=True))]
+
+
+def _name(block: Json, depth: int) -> str:
+    return "  " * min(depth, 6) + safe(block["block"] or "(unnamed)")
 
 
 def _depths(blocks: list[Json]) -> dict[str, int]:
@@ -139,14 +146,10 @@ def _s(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _step(block: Json, axis: _Axis, depth: int) -> Text:
+def _step(block: Json, axis: _Axis, name: str, width: int) -> Text:
     mark, colour = _MARKS.get(block["status"], ("·", "dim"))
-    indent = "  " * min(depth, 6)
-    name = indent + safe(block["block"] or "(unnamed)")
-    if len(name) > _NAME:
-        name = name[: _NAME - 1] + "…"
     line = Text(f"  {mark} ", style=colour)
-    line.append(f"{name:<{_NAME}} ")
+    line.append(f"{name if len(name) <= width else name[: width - 1] + '…':<{width}} ")
     _bar(line, block, axis, colour)
     told = []
     if block["wait_s"]:

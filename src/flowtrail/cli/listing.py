@@ -72,6 +72,8 @@ def command(
     answers.print(_table(rows))
     about = "" if total["total_is_exact"] else "at least "
     errors.print(f"{len(rows)} shown of {about}{total['total']}")
+    if answer["changed_since"]:
+        errors.print(f"{answer['changed_since']} changed while this was read, and are left out")
     return 0
 
 

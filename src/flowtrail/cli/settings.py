@@ -23,6 +23,11 @@ def api_key() -> str | None:
     return os.environ.get("FLOWTRAIL_API_KEY") or None
 
 
+def debugs() -> bool:
+    """FLOWTRAIL_DEBUG: whether an error that nobody foresaw shows where it happened."""
+    return bool(os.environ.get("FLOWTRAIL_DEBUG"))
+
+
 def demo_data() -> Path | None:
     """FLOWTRAIL_DEMO_DATA: a folder with real logs for `flowtrail demo`."""
     named = os.environ.get("FLOWTRAIL_DEMO_DATA")

@@ -38,6 +38,8 @@ def command(
         print_json(answer)
         return 0
     answers.print(_table(answer))
+    if not answer["complete"]:
+        errors.print("counting took too long: this is a part of it; ask for a shorter range (--from, --to)")
     errors.print(f"from {answer['from']} to {answer['to']}, computed from {answer['source']}")
     return 0
 

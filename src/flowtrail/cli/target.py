@@ -4,6 +4,7 @@ Commands always speak HTTP, so that a store and a server answer alike; for a sto
 free loopback port.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ import httpx2
 from cyclopts import Parameter
 
 from flowtrail.cli import settings
-from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
-from flowtrail.model.clock import monotonic_s, sleep_s
+from flowtrail.cli.failures import FAILED, INTERRUPTED, NOT_FOUND, USAGE, Failure
+from flowtrail.model.clock import monotonic_s
 
 _PATIENCE_S: Final = 60.0
 """For a server that restarts, or a disk that is being freed."""
@@ -37,6 +38,8 @@ class Client:
     def __init__(self, url: str, key: str | None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.url = url
+        self.stopping = threading.Event()
+        """Once set nothing is sent again: somebody pressed Ctrl-C."""
         try:
             self.http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(30, read=120))
         except (httpx2.InvalidURL, TypeError, ValueError) as error:
@@ -73,7 +76,8 @@ class Client:
             except Failure:
                 if monotonic_s() > until:
                     raise
-            sleep_s(wait_s)
+            if self.stopping.wait(wait_s):
+                raise Failure("interrupted", INTERRUPTED)
 
     def wait_visible(self, token: str, seconds: float = 600) -> None:
         """Return once what the token names can be read. Raises: Failure after that many seconds."""

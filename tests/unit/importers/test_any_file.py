@@ -1,0 +1,84 @@
+"""What holds of every importer: any bytes are read or told, records are accepted, files are read as they are asked for."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowtrail.intake.importers import FORMATS, ImportOptions, open_import
+from flowtrail.intake.wire import decode_body
+from flowtrail.model.errors import Refusal
+from tests.support.logs import ocel_rows, span_rows, write_ocel, write_spans
+
+NOW = 1_790_000_000_000_000
+CELLS = st.text(st.sampled_from("aA1,;\"'\n\r\t []{}\\-:T0Z\x00\ud800é"), max_size=12)
+TABLES = st.lists(st.lists(CELLS, max_size=6), max_size=6).map(
+    lambda rows: "\n".join(",".join(cells) for cells in rows).encode("utf-8", "surrogatepass")
+)
+HEADERS = st.sampled_from(
+    [
+        b"",
+        b"case,activity,start\n",
+        b"ocel:activity,ocel:timestamp,ocel:type:orders\n",
+        b"PAR1",
+        b"\x1f\x8b\x08",
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("any") / "file"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.one_of(st.binary(max_size=200), TABLES), header=HEADERS)
+def test_any_bytes_are_read_or_told(file, format, content, header):
+    file.write_bytes(header + content)
+    problems = []
+
+    try:
+        batches = list(open_import(format, file, ImportOptions(), problems.append))
+    except Refusal:
+        return
+
+    assert all(str(problem) for problem in problems)
+    assert sum(batch.records for batch in batches) == sum(len(batch.rows) for batch in batches)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory) -> dict[str, Path]:
+    """A log of each format, larger than what is read at once."""
+    folder = tmp_path_factory.mktemp("logs")
+    table = folder / "log.csv"
+    rows = (f"C{n % 997},step {n % 7},2026-11-23T10:00:00.{n % 1000:03}Z,x\n" for n in range(20_000))
+    table.write_text("case,activity,start,clerk\n" + "".join(rows))
+    ocel = write_ocel(folder / "ocel.csv", ocel_rows(500))
+    records = folder / "log.ndjson"
+    bodies = (batch.body for batch in open_import("ocel-csv", ocel, ImportOptions(), pytest.fail))
+    records.write_bytes(b"\n".join(bodies))
+    spans = write_spans(folder / "spans.parquet", span_rows(1_500), 4_000)
+    return {"csv": table, "ocel-csv": ocel, "spans-parquet": spans, "records": records}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_an_importer_says_is_accepted(logs, format):
+    for batch in open_import(format, logs[format], ImportOptions(), pytest.fail):
+        decoded = decode_body(batch.body, "application/x-ndjson", None, NOW)
+
+        assert decoded.rejected == []
+        assert len(decoded.records) == batch.records
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_is_read_as_it_is_asked_for(logs, format):
+    batches = open_import(format, logs[format], ImportOptions(), pytest.fail)
+
+    done = [batch.done for batch in batches]
+
+    size = logs[format].stat().st_size
+    assert done[0] < size
+    assert done == sorted(done)
+    assert done[-1] == size
