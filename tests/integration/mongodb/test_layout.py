@@ -2,7 +2,17 @@
 
 import pytest
 
-from flowtrail.model.conditions import AllOf, Between, HasTerm, IsLate, Moment, StatusIs
+from flowtrail.model.conditions import (
+    AllOf,
+    AnyOf,
+    Between,
+    HasTerm,
+    HasTermPrefix,
+    IdIs,
+    IsLate,
+    Moment,
+    StatusIs,
+)
 from flowtrail.model.records import BlockRecord, TransactionRecord
 from flowtrail.projection.state import State
 from flowtrail.storage.interface import Cursor, Selection
@@ -107,6 +117,7 @@ def test_a_page_deep_in_a_list_reads_as_little_as_the_first(folder, reading, vie
         Between("updated", BASE + 100_000_000, BASE + 110_000_000),
         IsLate(),
         AllOf((HasTerm("kC-4\0customer"), HasTerm("eKeyError"))),
+        AnyOf((HasTermPrefix("oo-77\0"), HasTermPrefix("ko-77\0"), IdIs(order_id(78)))),
     ],
 )
 def test_what_a_few_meet_is_found_without_reading_the_others(folder, reading, views, database, condition):

@@ -10,7 +10,7 @@ from flowtrail.storage.mongodb.connection import Document
 from flowtrail.storage.mongodb.reading import HEADERS, Rows
 from flowtrail.storage.mongodb.rows import split_updated, tenant_key, updated_bounds, updated_key
 from flowtrail.storage.mongodb.schema import BY_END, TRANSACTIONS, UPDATED
-from flowtrail.storage.mongodb.sources import Source
+from flowtrail.storage.mongodb.sources import Source, hinted
 
 Key = tuple[int, bytes]
 End = Callable[[], Key | None]
@@ -35,7 +35,7 @@ class Order(Protocol):
 class _Indexed:
     """Candidates by an index of transactions that ends in (`column`, `_id`), both descending."""
 
-    def __init__(self, rows: Rows, filter: Filter, column: str, bounds: Filter, hint: str) -> None:
+    def __init__(self, rows: Rows, filter: Filter, column: str, bounds: Filter, hint: str | None) -> None:
         self._rows = rows
         self._filter = filter
         self._column = column
@@ -98,7 +98,9 @@ class _Indexed:
         return self._filter | ({column: bounds} if bounds else {}) | more
 
     def _run(self, pipeline: list[Filter]) -> Any:
-        return self._rows.views[TRANSACTIONS].aggregate(pipeline, session=self._rows.session, hint=self._hint)
+        return self._rows.views[TRANSACTIONS].aggregate(
+            pipeline, session=self._rows.session, **hinted(self._hint)
+        )
 
 
 class OpenedOrder(_Indexed):
@@ -175,15 +177,15 @@ class SetOrder:
                 {"$limit": wanted},
             ],
             session=self._rows.session,
-            hint=self._source.hint,
             allowDiskUse=True,
+            **hinted(self._source.hint),
         )
         return [((row[column], row["_id"]), row) for row in found], lambda: None
 
     def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
         query: Filter = {"$and": self._parts(after, rest)}
         found = self._rows.views[TRANSACTIONS].count_documents(
-            query, session=self._rows.session, hint=self._source.hint
+            query, session=self._rows.session, **hinted(self._source.hint)
         )
         return found, None
 

@@ -58,7 +58,7 @@ class Source:
     entries: int | None
     total: int | None = None
     exact: bool = True
-    hint: str = BY_TERM
+    hint: str | None = BY_TERM
 
     @property
     def ordered(self) -> bool:
@@ -72,8 +72,13 @@ class Source:
         if self.total == 0:
             return 0
         pipeline: list[Filter] = [{"$match": self.filter | opened}, {"$limit": bound}, {"$count": "n"}]
-        found = list(views[TRANSACTIONS].aggregate(pipeline, session=session, hint=self.hint))
+        found = list(views[TRANSACTIONS].aggregate(pipeline, session=session, **hinted(self.hint)))
         return int(found[0]["n"]) if found else 0
+
+
+def hinted(hint: str | None) -> dict[str, Any]:
+    """Options of a read that name an index, or leave the choice."""
+    return {} if hint is None else {"hint": hint}
 
 
 def everything(tenant: int, totals: Mapping[int, int]) -> Source:
@@ -143,14 +148,19 @@ class Sources:
     @staticmethod
     def _union(sources: Sequence[Source | None]) -> Source | None:
         found: list[Source] = [source for source in sources if source is not None]
-        if len(found) < len(sources) or any(source.entries is None for source in found):
+        if len(found) < len(sources):
             return None
+        exact = all(source.exact for source in found)
+        if any(source.entries is None for source in found):
+            # Ranges, or of several indexes: MongoDB reads each in its own, where it is left the choice.
+            hint = BY_TERM if all(source.hint == BY_TERM for source in found) else None
+            return Source({"$or": [source.filter for source in found]}, None, exact=exact, hint=hint)
         keys: list[Any] = []
         for source in found:
             wanted = source.filter["k"]
             keys.extend(wanted["$in"] if isinstance(wanted, dict) else [wanted])
         keys = list(dict.fromkeys(keys))
-        return Source({"k": {"$in": keys}}, max(len(keys), 1), exact=all(source.exact for source in found))
+        return Source({"k": {"$in": keys}}, max(len(keys), 1), exact=exact)
 
 
 def _range(condition: Between) -> Filter:
