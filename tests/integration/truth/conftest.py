@@ -50,7 +50,8 @@ def serving_new(request, tmp_path_factory):
         else:
             url = "memory:"
         try:
-            with serving(url, writing=True) as address:
+            # A scan of a whole day on a busy machine takes longer than anybody should wait for in earnest.
+            with serving(url, writing=True, read_timeout_s=600, after_timeout_s=60) as address:
                 yield Told(address)
         finally:
             if drop is not None:
