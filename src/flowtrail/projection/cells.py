@@ -8,6 +8,8 @@ from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
+import msgspec
+
 Width = Literal["minute", "hour", "day", "month", "year"]
 WIDTHS: Final[tuple[Width, ...]] = ("minute", "hour", "day", "month", "year")
 EVENTS: Final = "events"
@@ -167,3 +169,26 @@ def widened(cell: Cell, narrow_start: int, wide_start: int) -> Cell:
             else:
                 wide.pop(offset, None)
     return wide
+
+
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Cell).decode
+_decode_wide = msgspec.msgpack.Decoder(dict[int | str, int | str]).decode
+
+
+def encode_cell(cell: Cell) -> bytes:
+    """A cell as stores keep it. Counters have no bound: the offsets of a year's executions alone pass 64 bits at
+    some hundred thousand, and those that do stand as decimal text."""
+    try:
+        return _encode(cell)
+    except OverflowError:
+        return _encode({code: n if _LEAST <= n <= _MOST else str(n) for code, n in cell.items()})
+
+
+def decode_cell(body: bytes) -> Cell:
+    """What `encode_cell` was given. Raises: msgspec.DecodeError."""
+    try:
+        return _decode(body)
+    except msgspec.ValidationError:
+        return {code: int(n) for code, n in _decode_wide(body).items()}

@@ -4,10 +4,9 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
 from pymongo.client_session import ClientSession
 
-from flowtrail.projection.cells import Cell, CellKey, add_into
+from flowtrail.projection.cells import Cell, CellKey, add_into, decode_cell, encode_cell
 from flowtrail.storage.mongodb.connection import Document, delete, insert, update
 from flowtrail.storage.mongodb.names import Tenants
 from flowtrail.storage.mongodb.schema import CELLS, Views
@@ -15,9 +14,6 @@ from flowtrail.storage.mongodb.schema import CELLS, Views
 REMEMBERED: Final = 50_000
 """Cells kept decoded: some 50 MB at most, and more than a batch of 20,000 records touches."""
 _LOOKED_UP: Final = 1_000
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Cell).decode
 
 
 def front_of(tenant: int, kind: str, width: str) -> str:
@@ -66,12 +62,12 @@ class CellWriter:
                 cell = self._held[place] = {}
                 add_into(cell, difference)
                 if cell:
-                    fresh.append({"_id": place, "f": flow, "b": _encode(cell)})
+                    fresh.append({"_id": place, "f": flow, "b": encode_cell(cell)})
                 continue
             self._held.move_to_end(place)
             add_into(cell, difference)
             if cell:
-                changed.append({"q": {"_id": place}, "u": {"$set": {"b": _encode(cell)}}})
+                changed.append({"q": {"_id": place}, "u": {"$set": {"b": encode_cell(cell)}}})
             else:
                 gone.append(place)
         for place in gone:
@@ -88,7 +84,7 @@ class CellWriter:
         for first in range(0, len(missing), _LOOKED_UP):
             some = missing[first : first + _LOOKED_UP]
             for row in self._views[CELLS].find({"_id": {"$in": some}}, session=session):
-                self._held[row["_id"]] = _decode(row["b"])
+                self._held[row["_id"]] = decode_cell(row["b"])
 
 
 def read_cells(
@@ -113,7 +109,7 @@ def read_cells(
     if flow is not None:
         query["f"] = flow
     rows = views[CELLS].find(query, {"b": 1}, session=session)
-    found = [(key_of(row["_id"], name), _decode(row["b"])) for row in rows]
+    found = [(key_of(row["_id"], name), decode_cell(row["b"])) for row in rows]
     found.sort(key=lambda entry: entry[0])
     return found
 

@@ -5,9 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-import msgspec
-
-from flowtrail.projection.cells import WIDTHS, Cell, CellKey, add_into
+from flowtrail.projection.cells import WIDTHS, Cell, CellKey, add_into, decode_cell, encode_cell
 from flowtrail.storage.sqlite.names import Group, Names
 
 REMEMBERED: Final = 50_000
@@ -15,8 +13,6 @@ REMEMBERED: Final = 50_000
 
 WIDTH_NUMBERS: Final[dict[str, int]] = {width: number for number, width in enumerate(WIDTHS)}
 _GROUPS_AT_ONCE: Final = 500
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Cell).decode
 
 Place = tuple[int, int, int]
 """Group, width and start."""
@@ -51,7 +47,7 @@ class CellWriter:
                 self._held.move_to_end(place)
             add_into(cell, difference)
             if cell:
-                changed.append((*place, _encode(cell)))
+                changed.append((*place, encode_cell(cell)))
             else:
                 gone.append(place)
                 del self._held[place]
@@ -69,7 +65,7 @@ class CellWriter:
         row = connection.execute(
             "SELECT body FROM cell WHERE grp = ? AND width = ? AND start = ?", place
         ).fetchone()
-        return {} if row is None else _decode(row[0])
+        return {} if row is None else decode_cell(row[0])
 
 
 def read_cells(
@@ -93,7 +89,7 @@ def read_cells(
         for number, start, body in rows:
             group = names.groups[number]
             tenant = names.tenant_name(connection, group.tenant)
-            found.append((CellKey(tenant, group.kind, width, start, group.parts), _decode(body)))
+            found.append((CellKey(tenant, group.kind, width, start, group.parts), decode_cell(body)))
     found.sort(key=lambda entry: entry[0])
     return found
 
