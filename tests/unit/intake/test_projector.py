@@ -1,0 +1,156 @@
+"""The projector: what cannot be projected is set aside alone, and what was folded on a failed write is dropped."""
+
+import gc
+import threading
+
+import msgspec
+import pytest
+import zstandard
+
+from flowtrail.intake.projector import Projector
+from flowtrail.intake.rebuild import rebuild
+from flowtrail.ledger.check import check
+from flowtrail.ledger.pages import encoded_records
+from flowtrail.model.errors import StoreUnavailable
+from flowtrail.projection.tracked import Tracked
+from flowtrail.storage.memory.store import MemoryStore
+from tests.support.journaling import Journaling, project
+from tests.support.records import an_order, order_id
+from tests.support.stories import canonical, story
+from tests.support.views import differences, expected, seen
+
+
+@pytest.fixture
+def store():
+    held = MemoryStore()
+    held.open()
+    yield held
+    held.close()
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """Statements about blocks called "ship" cannot be folded, until this is set."""
+    mended, fold = threading.Event(), Tracked.fold
+
+    def folding(self, records, tally):
+        if not mended.is_set() and any(getattr(record, "block", "") == "ship" for record in records):
+            raise ArithmeticError("nobody thought of this")
+        return fold(self, records, tally)
+
+    monkeypatch.setattr(Tracked, "fold", folding)
+    return mended
+
+
+def poisoned(number):
+    return an_order(number, outcome="failed")
+
+
+def harmless(number):
+    return [record for record in an_order(number) if getattr(record, "block", "") != "ship"]
+
+
+def test_a_record_that_cannot_be_projected_is_set_aside_by_its_leaf_and_nothing_waits(store, poison):
+    pages = Journaling(store)
+    pages.append(harmless(1))
+    page = pages.append([*harmless(2), *poisoned(3), *harmless(4)])
+    project(store)
+
+    (aside,) = store.transactions.set_aside()
+    assert (aside.tenant, aside.page, aside.leaf, aside.transaction) == (
+        "default",
+        page.number,
+        5,
+        order_id(3),
+    )
+    assert "nobody thought of this" in aside.reason
+    assert store.transactions.find("default", order_id(3)).header.status == "failed"
+    for number in (1, 2, 4):
+        assert store.transactions.find("default", order_id(number)).header.status == "delivered"
+
+
+def test_a_rebuild_tries_what_was_set_aside_again(store, poison):
+    Journaling(store).append(poisoned(1))
+    project(store)
+    assert not store.transactions.find("default", order_id(1)).header.has_failures
+
+    poison.set()
+    rebuild(store)
+
+    assert store.transactions.set_aside() == []
+    assert store.transactions.find("default", order_id(1)).header.has_failures
+    assert check(store).ok
+
+
+def test_a_record_that_cannot_be_read_is_set_aside_by_its_leaf(store):
+    pages = Journaling(store)
+    page = pages.append(an_order(1))
+    encoded = encoded_records(page)
+    encoded[2] = msgspec.msgpack.encode(["block", 1])
+    body = zstandard.ZstdCompressor().compress(b"\x94" + b"".join(encoded))
+    store.journal.replace_secret(page.number, page.secret, body)
+    project(store)
+
+    (aside,) = store.transactions.set_aside()
+    assert (aside.page, aside.leaf) == (page.number, 2)
+    assert store.transactions.find("default", order_id(1)).header.status == "delivered"
+
+
+def test_a_page_that_cannot_be_read_is_set_aside_as_a_whole(store):
+    pages = Journaling(store)
+    page = pages.append(an_order(1))
+    pages.append(an_order(2))
+    store.journal.replace_secret(page.number, page.secret, b"not zstd")
+    project(store)
+
+    (aside,) = store.transactions.set_aside()
+    assert (aside.page, aside.leaf, aside.transaction) == (page.number, -1, None)
+    assert store.transactions.find("default", order_id(2)) is not None
+
+
+class Slow:
+    """A view writer as one over a network: small writes, beside folding; the write of that number fails."""
+
+    max_changes = 3
+    hold_back_s = 0.5
+
+    def __init__(self, writer, failing):
+        self._writer = writer
+        self._failing = failing
+        self.writes = []
+
+    def __getattr__(self, name):
+        return getattr(self._writer, name)
+
+    def write(self, batch, lease):
+        self.writes.append((len(batch.changes), threading.current_thread().name))
+        if len(self.writes) == self._failing:
+            raise StoreUnavailable("the network is gone")
+        return self._writer.write(batch, lease)
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2, 5])
+def test_what_was_folded_on_a_write_that_failed_is_dropped_with_it(store, failing):
+    records = story(4, 30)
+    Journaling(store).append(canonical(records))
+    writer = Slow(store.view_writer(), failing)
+    projector = Projector(store.journal, writer, holder="one")
+
+    if failing:
+        with pytest.raises(StoreUnavailable):
+            projector.step()
+        # The part after it was folded while it failed, and never handed on.
+        assert len(writer.writes) == failing
+    projector.catch_up()
+    projector.close()
+
+    assert all(changes <= 3 and name.startswith("views") for changes, name in writer.writes)
+    assert differences(seen(store), expected(records)) == []
+    assert check(store).ok
+
+
+def test_a_batch_leaves_the_collector_as_it_was(store):
+    Journaling(store).append(an_order(1))
+    assert gc.isenabled()
+    project(store)
+    assert gc.isenabled()
