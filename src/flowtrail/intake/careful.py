@@ -4,7 +4,7 @@ Every transaction of the batch is folded alone; where that fails, record by reco
 reason, everything else is written, and nothing waits. `rebuild` tries again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flowtrail.ledger.pages import read_records
 from flowtrail.model.errors import StoreError
@@ -54,6 +54,32 @@ def fold_carefully(
         for place, cell in tally.cells().items():
             add_into(batch.cells.setdefault(place, {}), cell)
     batch.cells = {place: cell for place, cell in batch.cells.items() if cell}
+
+
+def write_carefully(
+    items: Sequence[tuple[str, bytes, list[Folded], list[int]]],
+    writer: ViewWriter,
+    journal: Journal,
+    write: Callable[[Batch], None],
+) -> None:
+    """Write transaction by transaction what the store refused together; what it still refuses is set aside.
+
+    Raises: StoreError.
+    """
+    for item in items:
+        tenant, key, records, pages = item
+        batch = Batch()
+        fold_carefully([item], writer, journal, batch)
+        try:
+            write(batch)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever it is, this transaction waits and the others do not
+            refused = [
+                SetAside(tenant, *_place(journal, pages, record), key, _because(record, error))
+                for record in records
+            ]
+            write(Batch(set_aside=refused))
 
 
 def _because(record: Folded, reason: Exception) -> str:

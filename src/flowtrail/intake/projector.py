@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from flowtrail.intake.batches import Gathered, count_records, gather
 from flowtrail.intake.cache import Cache
-from flowtrail.intake.careful import fold_carefully
+from flowtrail.intake.careful import fold_carefully, write_carefully
 from flowtrail.intake.writes import Writes
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.errors import LeaseLost, StoreError
@@ -139,7 +139,6 @@ class Projector:
             position[ordinal] = sequence
         try:
             self._project(gathered, position)
-            self._writes.settle()
         except BaseException:
             self.drop()
             raise
@@ -211,21 +210,42 @@ class Projector:
         return pages
 
     def _project(self, gathered: Gathered, position: Position) -> None:
-        assert self._lease is not None
         items = [
             (tenant, key, records, pages)
             for tenant, transactions in gathered.transactions.items()
             for key, (records, pages) in transactions.items()
         ]
-        first = Batch(links=gathered.links, definitions=gathered.definitions, set_aside=gathered.set_aside)
+        rest = Batch(links=gathered.links, definitions=gathered.definitions, set_aside=gathered.set_aside)
         parts = list(_parts(items, self._writer.max_changes)) or [[]]
-        for index, part in enumerate(parts):
-            batch = first if index == 0 else Batch()
-            # Until the last part is written the pages are not folded: a crash in between replays them, harmlessly.
-            batch.position = position if index == len(parts) - 1 else self._position
-            # While the part before is being written: no transaction is in two parts.
-            self._fold(part, batch)
-            self._writes.put(batch, self._lease)
+        try:
+            for index, part in enumerate(parts):
+                last = index == len(parts) - 1
+                batch = rest if last else Batch()
+                # While the part before is being written: no transaction is in two parts.
+                self._fold(part, batch)
+                self._put(batch, position if last else self._position)
+            self._writes.settle()
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("a batch cannot be written; writing its transactions one by one")
+            self._writes.abandon()
+            self._cache.clear()
+            write_carefully(items, self._writer, self._journal, self._write)
+            rest.changes, rest.cells = [], {}
+            self._put(rest, position)
+            self._writes.settle()
+
+    def _put(self, batch: Batch, position: Position) -> None:
+        """Until the last batch of a step is written its pages are not folded: a crash before that replays them,
+        harmlessly."""
+        assert self._lease is not None
+        batch.position = position
+        self._writes.put(batch, self._lease)
+
+    def _write(self, batch: Batch) -> None:
+        self._put(batch, self._position)
+        self._writes.settle()
 
     def _fold(self, items: list[Item], batch: Batch) -> None:
         self._load(items)

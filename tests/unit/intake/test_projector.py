@@ -14,6 +14,7 @@ from flowtrail.ledger.pages import encoded_records
 from flowtrail.model.errors import StoreUnavailable
 from flowtrail.projection.tracked import Tracked
 from flowtrail.storage.memory.store import MemoryStore
+from flowtrail.storage.memory.views import MemoryViewWriter
 from tests.support.journaling import Journaling, project
 from tests.support.records import an_order, order_id
 from tests.support.stories import canonical, story
@@ -147,6 +148,29 @@ def test_what_was_folded_on_a_write_that_failed_is_dropped_with_it(store, failin
     assert all(changes <= 3 and name.startswith("views") for changes, name in writer.writes)
     assert differences(seen(store), expected(records)) == []
     assert check(store).ok
+
+
+def test_a_transaction_that_the_store_refuses_is_set_aside_and_the_others_are_written(store, monkeypatch):
+    records = story(6, 30)
+    told = canonical(records)
+    page = Journaling(store).append([*told, *an_order(1)])
+    write = MemoryViewWriter.write
+
+    def refusing(self, batch, lease):
+        if any(change.id == order_id(1) for change in batch.changes):
+            raise OverflowError("too large for this store")
+        return write(self, batch, lease)
+
+    monkeypatch.setattr(MemoryViewWriter, "write", refusing)
+    writer = Slow(store.view_writer(), 0)
+    projector = Projector(store.journal, writer)
+    projector.catch_up()
+    projector.close()
+
+    aside = store.transactions.set_aside()
+    assert [(each.page, each.leaf) for each in aside] == [(page.number, len(told) + n) for n in range(4)]
+    assert {each.transaction for each in aside} == {order_id(1)}
+    assert differences(seen(store), expected(records)) == []
 
 
 def test_a_batch_leaves_the_collector_as_it_was(store):
