@@ -184,14 +184,9 @@ class Loaded:
 
 
 class ViewWriter(Protocol):
-    """The projector's side. One instance, one thread.
-
-    `max_changes` is how many changes one batch may carry (None: any number); the projector splits its work so that
-    every batch carries exactly the cells that its changes contribute.
-    `hold_back_s` is how long what came may be held back under pressure, so that several records of a transaction
-    become one write: 0 where a write costs little. Where it is not 0, a write is mostly waiting: it happens on a
-    thread of its own, and `load` MAY be called meanwhile, for other transactions.
-    """
+    """The projector's side. One instance, one thread. A batch carries at most `max_changes` (None: any number), and
+    exactly the cells that these contribute. What comes may wait for `hold_back_s`, so that several records of a
+    transaction become one write; where that is not 0, writes have a thread of their own, and `load` runs beside."""
 
     max_changes: int | None
     hold_back_s: float

@@ -17,9 +17,10 @@ from flowtrail.model.records import BlockRecord, TransactionRecord
 from flowtrail.projection.state import State
 from flowtrail.storage.interface import Cursor, Selection
 from flowtrail.storage.mongodb.changes import MERGE_PIECES, SPILL_BYTES
-from flowtrail.storage.mongodb.rows import split_updated
+from flowtrail.storage.mongodb.rows import STEP_BITS, split_updated
 from tests.support.folding import Folder
 from tests.support.records import BASE, an_order, order_id
+from tests.support.reference import walk
 from tests.support.stories import canonical, story
 
 NOW = Moment(BASE)
@@ -45,7 +46,7 @@ def test_the_order_of_updates_and_the_totals_follow_every_document(folder, views
     documents = list(views["tx"].find())
     orders = {split_updated(row["_id"]) for row in views["updated"].find()}
     cohorts = {row["_id"]: row["total"] for row in views["cohort"].find()}
-    assert orders == {(row["u"], row["_id"]) for row in documents}
+    assert orders == {(row["u"] >> STEP_BITS, row["_id"]) for row in documents}
     for number, total in cohorts.items():
         assert total == sum(f"1 !{number}" in row["k"] for row in documents)
     assert sum(cohorts.values()) == len(documents)
@@ -66,6 +67,32 @@ def test_an_update_of_an_open_transaction_touches_no_index(folder, views):
     changed = {name for name in after if before.get(name) != after[name]}
     assert changed == {"h", "u", "r", "p"}
     assert not changed & indexed
+
+
+def test_a_list_by_update_is_exact_although_its_order_goes_in_steps(folder, reading):
+    """Instants within one step and across its bounds, ties, and the page's bounds in every place."""
+    step = 1 << STEP_BITS
+    told = [
+        BlockRecord(
+            transaction=order_id(number), at=BASE + number * 37 % 11 * (step // 4), id=b"\0" * 7 + b"\1", block="map",
+            status="succeeded",
+        )
+        for number in range(1, 80)
+    ]  # fmt: skip
+    folder.tell("acme", *told)
+    wanted = [
+        record.transaction
+        for record in sorted(told, key=lambda each: (each.at, each.transaction), reverse=True)
+    ]
+    low, high = BASE + step // 2, BASE + 2 * step
+
+    for limit in (1, 7, 100):
+        selection = Selection("acme", NOW, sort="updated", limit=limit, budget_s=None)
+        assert [row.id for row in walk(reading, selection)] == wanted
+    between = Selection("acme", NOW, Between("updated", low, high), sort="updated", limit=5, budget_s=None)
+    inside = [record.transaction for record in told if low <= record.at < high]
+    assert sorted(row.id for row in walk(reading, between)) == sorted(inside)
+    assert reading.transactions.count(between) == (len(inside), True)
 
 
 def test_what_one_transaction_gathers_moves_out_of_its_document(store, reading, views):

@@ -18,6 +18,7 @@ from flowtrail.storage.interface import Change
 from flowtrail.storage.mongodb.connection import Document, delete, insert, update
 from flowtrail.storage.mongodb.names import CohortNumbers, Tenants
 from flowtrail.storage.mongodb.rows import (
+    STEP_BITS,
     Bodies,
     deadline_mark,
     encode_header,
@@ -187,8 +188,9 @@ class ChangeWriter:
             fields["k"] = _found_by(place, after, terms)
         if after.updated_at != before.updated_at:
             fields["u"] = after.updated_at
-            batch.not_updated.append(updated_key(key, before.updated_at))
-            batch.updated.append({"_id": updated_key(key, after.updated_at)})
+            if after.updated_at >> STEP_BITS != before.updated_at >> STEP_BITS:
+                batch.not_updated.append(updated_key(key, before.updated_at))
+                batch.updated.append({"_id": updated_key(key, after.updated_at)})
         _set_rare_columns(before, after, fields, unset)
         if change.facts is not None:
             fields["f"] = self._bodies.pack(change.facts)

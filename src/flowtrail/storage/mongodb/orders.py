@@ -1,6 +1,7 @@
 """Orders in which a list's candidates come: each gives the next n below a key, newest first, and where they end."""
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 from pymongo import DESCENDING
@@ -8,7 +9,7 @@ from pymongo import DESCENDING
 from flowtrail.storage.mongodb.compile import Filter
 from flowtrail.storage.mongodb.connection import Document
 from flowtrail.storage.mongodb.reading import HEADERS, Rows
-from flowtrail.storage.mongodb.rows import split_updated, tenant_key, updated_bounds, updated_key
+from flowtrail.storage.mongodb.rows import ID_BYTES, STEP_BITS, split_updated, tenant_key, updated_bounds
 from flowtrail.storage.mongodb.schema import BY_END, TRANSACTIONS, UPDATED
 from flowtrail.storage.mongodb.sources import Source, hinted
 
@@ -122,7 +123,7 @@ class EndedOrder(_Indexed):
 
 
 class UpdatedOrder:
-    """A tenant's transactions by their last update, newest first."""
+    """A tenant's transactions by their last update, newest first: the keys of whole steps, sorted step by step."""
 
     def __init__(self, rows: Rows, tenant: int, within: Filter) -> None:
         self._rows = rows
@@ -130,32 +131,48 @@ class UpdatedOrder:
         self._within = within
 
     def slice(self, after: Key | None, size: int, rest: Filter, wanted: int) -> Slice:
-        keys, last = self._keys(after, size)
-        query: Filter = {"_id": {"$in": [key for _, key in keys]}}
+        keys, last = self._steps(after, size)
         found = self._rows.views[TRANSACTIONS].find(
-            {"$and": [query, rest]} if rest else query, HEADERS, session=self._rows.session
+            self._query(keys, after, rest), HEADERS, session=self._rows.session
         )
-        rows = {row["_id"]: row for row in found}
-        return [(place, rows[place[1]]) for place in keys if place[1] in rows], lambda: last
+        rows = sorted((((row["u"], row["_id"]), row) for row in found), key=itemgetter(0), reverse=True)
+        return rows, lambda: last
 
     def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
-        keys, last = self._keys(after, size)
-        if not rest:
-            return len(keys), last
-        query: Filter = {"$and": [{"_id": {"$in": [key for _, key in keys]}}, rest]}
-        return self._rows.views[TRANSACTIONS].count_documents(query, session=self._rows.session), last
+        keys, last = self._steps(after, size)
+        counted = self._rows.views[TRANSACTIONS].count_documents(
+            self._query(keys, after, rest), session=self._rows.session
+        )
+        return counted, last
 
     def total(self) -> int | None:
         return None
 
-    def _keys(self, after: Key | None, size: int) -> tuple[list[Key], Key | None]:
-        bounds = updated_bounds(self._front, self._within)
+    def _query(self, keys: list[bytes], after: Key | None, rest: Filter) -> Filter:
+        parts: list[Filter] = [{"_id": {"$in": keys}}]
+        if self._within:
+            parts.append({"u": self._within})
         if after is not None:
-            reached = updated_key(after[1], after[0])
-            bounds["$lt"] = min(bounds.get("$lt", reached), reached)
+            parts.append({"$or": [{"u": {"$lt": after[0]}}, {"u": after[0], "_id": {"$lt": after[1]}}]})
+        return {"$and": [*parts, rest] if rest else parts}
+
+    def _steps(self, after: Key | None, size: int) -> tuple[list[bytes], Key | None]:
+        """The keys of the next whole steps, at least `size` of them, and where they end."""
+        until = self._within.get("$lt")
+        if after is not None:
+            until = after[0] + 1 if until is None else min(until, after[0] + 1)
+        bounds = updated_bounds(self._front, self._within.get("$gte"), until)
+        keys = self._keys(bounds, size)
+        if len(keys) < size:
+            return [split_updated(key)[1] for key in keys], None
+        step, _ = split_updated(keys[-1])
+        start = step << STEP_BITS
+        keys += self._keys({"$gte": updated_bounds(self._front, start, None)["$gte"], "$lt": keys[-1]}, 0)
+        return [split_updated(key)[1] for key in keys], (start, self._front + b"\0" * ID_BYTES)
+
+    def _keys(self, bounds: Filter, limit: int) -> list[bytes]:
         found = self._rows.views[UPDATED].find({"_id": bounds}, session=self._rows.session)
-        keys = [split_updated(row["_id"]) for row in found.sort("_id", DESCENDING).limit(size)]
-        return keys, keys[-1] if len(keys) == size else None
+        return [row["_id"] for row in found.sort("_id", DESCENDING).limit(limit)]
 
 
 class SetOrder:

@@ -140,10 +140,12 @@ class Sources:
 
     def _updated(self, condition: Between) -> Source | None:
         """Who was updated in a range, while these are few: their order is kept beside their documents."""
-        bounds = updated_bounds(tenant_key(self._tenant), _range(condition))
+        bounds = updated_bounds(tenant_key(self._tenant), condition.since, condition.until)
         found = self._rows.views[UPDATED].find({"_id": bounds}, session=self._rows.session).limit(SMALL)
         keys = [split_updated(row["_id"])[1] for row in found]
-        return None if len(keys) == SMALL else Source({"_id": {"$in": keys}}, None, len(keys), hint="_id_")
+        if len(keys) == SMALL:
+            return None
+        return Source({"_id": {"$in": keys}}, None, len(keys), exact=False, hint="_id_")
 
     @staticmethod
     def _union(sources: Sequence[Source | None]) -> Source | None:
