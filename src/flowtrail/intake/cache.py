@@ -26,7 +26,7 @@ class Cache:
         return self._held.get((tenant, key))
 
     def put(self, tenant: str, key: bytes, tracked: Tracked) -> Tracked:
-        """Hold a state; it stays at least until the next `stored`."""
+        """Hold a state; it stays at least until the next `trim`, unless it ends."""
         self._held[tenant, key] = tracked
         return tracked
 
@@ -45,8 +45,12 @@ class Cache:
             weight = len(tracked.state.executions) + _OWN_WEIGHT
             self._weight += weight - weights.get(place, 0)
             weights[place] = weight
-        while self._weight > self._max_weight and weights:
-            self._forget(next(iter(weights)))
+
+    def trim(self) -> None:
+        """Let go of the longest held while there are too many: between two steps, since within one whoever was
+        found here must stay until it is folded."""
+        while self._weight > self._max_weight and self._weights:
+            self._forget(next(iter(self._weights)))
 
     def _forget(self, place: tuple[str, bytes]) -> None:
         self._held.pop(place, None)

@@ -31,10 +31,10 @@ from flowtrail.storage.interface import Batch, Change, Journal, Lease, Position,
 log = logging.getLogger(__name__)
 
 BATCH_RECORDS: Final = 20_000
-"""Larger batches gain nothing more and make what is new wait."""
-HELD_BACK: Final = 5
-"""So many times larger batches may be where the store would rather write a transaction once than twice: under
-pressure several records of one are then there together."""
+"""Where a batch is one write, larger ones gain nothing more and make what is new wait."""
+HELD_BACK: Final = 10
+"""So many times larger batches may be, under pressure, where they are written in parts beside the folding: several
+records of a transaction are then there together, and are written once."""
 BATCH_BYTES: Final = 32 * 1024 * 1024
 """Of compressed pages: records may be far larger than usual."""
 READ_PAGES: Final = 8
@@ -142,6 +142,7 @@ class Projector:
         except BaseException:
             self.drop()
             raise
+        self._cache.trim()
         self._position = position
         self.progress.records += gathered.records
         self.progress.batches += 1
@@ -190,7 +191,7 @@ class Projector:
 
     @property
     def _limit(self) -> int:
-        return BATCH_RECORDS * HELD_BACK if self._writer.hold_back_s else BATCH_RECORDS
+        return BATCH_RECORDS if self._writer.max_changes is None else BATCH_RECORDS * HELD_BACK
 
     def _read(self) -> list[Page]:
         """Pages for one batch: a little at a time, since how many records a page holds is known once it is read."""
@@ -217,12 +218,20 @@ class Projector:
         ]
         rest = Batch(links=gathered.links, definitions=gathered.definitions, set_aside=gathered.set_aside)
         parts = list(_parts(items, self._writer.max_changes)) or [[]]
+        beside = self._writer.hold_back_s > 0
+        if not beside:
+            self._load(items)
+        loaded = not beside
         try:
             for index, part in enumerate(parts):
                 last = index == len(parts) - 1
                 batch = rest if last else Batch()
+                if not loaded:
+                    if not beside:
+                        self._writes.settle()
+                    self._load(part)
                 # While the part before is being written: no transaction is in two parts.
-                self._fold(part, batch)
+                loaded = self._fold(part, batch) and loaded
                 self._put(batch, position if last else self._position)
             self._writes.settle()
         except StoreError:
@@ -247,8 +256,8 @@ class Projector:
         self._put(batch, self._position)
         self._writes.settle()
 
-    def _fold(self, items: list[Item], batch: Batch) -> None:
-        self._load(items)
+    def _fold(self, items: list[Item], batch: Batch) -> bool:
+        """Fill the batch; whether the states held are still those that were loaded."""
         tally = Tally()
         try:
             changes = [
@@ -260,11 +269,13 @@ class Projector:
             raise
         except Exception:
             log.exception("a record cannot be projected; looking for it")
+            self._writes.settle()
             self._cache.clear()
             fold_carefully(items, self._writer, self._journal, batch)
-            return
+            return False
         batch.changes.extend(changes)
         batch.cells = tally.cells()
+        return True
 
     def _change(
         self, tenant: str, key: bytes, records: list[Folded], pages: list[int], tally: Tally

@@ -184,9 +184,10 @@ class Loaded:
 
 
 class ViewWriter(Protocol):
-    """The projector's side. One instance, one thread. A batch carries at most `max_changes` (None: any number), and
-    exactly the cells that these contribute. What comes may wait for `hold_back_s`, so that several records of a
-    transaction become one write; where that is not 0, writes have a thread of their own, and `load` runs beside."""
+    """The projector's side. A batch carries at most `max_changes` and exactly the cells that these contribute; where it
+    is None it carries any number, and one thread calls all methods. Else `write` is called on a thread of its own, one
+    at a time, and where `hold_back_s` is not 0 `load` beside it; what comes may then wait for so long, so that
+    several records of a transaction become one write."""
 
     max_changes: int | None
     hold_back_s: float

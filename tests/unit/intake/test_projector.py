@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import zstandard
 
+from flowtrail.intake.cache import Cache
 from flowtrail.intake.projector import Projector
 from flowtrail.intake.rebuild import rebuild
 from flowtrail.ledger.check import check
@@ -178,3 +179,55 @@ def test_a_batch_leaves_the_collector_as_it_was(store):
     assert gc.isenabled()
     project(store)
     assert gc.isenabled()
+
+
+class Parted(Slow):
+    """A view writer in this process that writes in small parts: it is never asked for states while it writes."""
+
+    hold_back_s = 0.0
+
+    def __init__(self, writer):
+        super().__init__(writer, 0)
+        self._writing = threading.Lock()
+
+    def load(self, tenant, ids):
+        assert not self._writing.locked()
+        return self._writer.load(tenant, ids)
+
+    def write(self, batch, lease):
+        with self._writing:
+            return super().write(batch, lease)
+
+
+@pytest.mark.parametrize("weight", [0, 7, 500_000])
+def test_parts_are_folded_from_states_that_no_write_pushed_out(store, weight):
+    pages, records = Journaling(store), story(9, 40)
+    told = canonical(records)
+    writer = Parted(store.view_writer())
+    projector = Projector(store.journal, writer)
+    projector._cache = Cache(weight)
+    # Every transaction is told in several steps of several parts, and most are open in between.
+    for first in range(5):
+        pages.append(told[first::5])
+        projector.catch_up()
+    projector.close()
+
+    assert max(changes for changes, _ in writer.writes) == 3
+    assert differences(seen(store), expected(records)) == []
+    assert check(store).ok
+
+
+def test_a_record_that_cannot_be_projected_costs_the_parts_after_it_nothing(store, poison):
+    pages = Journaling(store)
+    openings = [record for number in range(2, 12) for record in harmless(number)[:2]]
+    pages.append(openings)
+    projector = Projector(store.journal, Parted(store.view_writer()))
+    projector.catch_up()
+    pages.append([*poisoned(1), *(record for number in range(2, 12) for record in harmless(number)[2:])])
+    projector.catch_up()
+    projector.close()
+
+    assert [each.transaction for each in store.transactions.set_aside()] == [order_id(1)]
+    poison.set()
+    rebuild(store)
+    assert check(store).ok

@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 import zstandard
 
+from flowtrail.storage.sqlite.connection import insert_many
+
 BUNDLE_BYTES: Final = 4_096
 """Before compression, from where on a bundle is closed: three fit into a page of SQLite's, and reading one of its
 parts takes some 10 µs. Twice as much saves a tenth more."""
@@ -65,7 +67,7 @@ class BundleWriter:
         """Write what was added."""
         if self._parts:
             self._close()
-        self._connection.executemany("INSERT INTO bundle (row, held, body) VALUES (?, ?, ?)", self._closed)
+        insert_many(self._connection, "INSERT INTO bundle (row, held, body) VALUES", self._closed)
         self._closed.clear()
 
     def settle(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flowtrail.projection.cells import WIDTHS, Cell, CellKey, add_into, decode_cell, encode_cell
+from flowtrail.storage.sqlite.connection import insert_many
 from flowtrail.storage.sqlite.names import Group, Names
 
 REMEMBERED: Final = 50_000
@@ -51,10 +52,11 @@ class CellWriter:
             else:
                 gone.append(place)
                 del self._held[place]
-        connection.executemany(
-            "INSERT INTO cell (grp, width, start, body) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (grp, width, start) DO UPDATE SET body = excluded.body",
+        insert_many(
+            connection,
+            "INSERT INTO cell (grp, width, start, body) VALUES",
             changed,
+            "ON CONFLICT (grp, width, start) DO UPDATE SET body = excluded.body",
         )
         connection.executemany("DELETE FROM cell WHERE grp = ? AND width = ? AND start = ?", gone)
         while len(self._held) > REMEMBERED:

@@ -13,7 +13,7 @@ from flowtrail.projection.header import Header
 from flowtrail.projection.state import merge_pieces
 from flowtrail.storage.interface import Change
 from flowtrail.storage.sqlite.bundles import BundleReader, BundleWriter
-from flowtrail.storage.sqlite.connection import insert_many
+from flowtrail.storage.sqlite.connection import insert_many, update_many
 from flowtrail.storage.sqlite.names import Cohort, Names
 from flowtrail.storage.sqlite.rows import (
     PAGES_GO_ON,
@@ -39,8 +39,8 @@ _INSERT: Final = (
     "INSERT INTO tx (row, tenant, id, opened, updated, tick, ended, cohort, revision, born, deadline, created, block,"
     " marks, version, object, facts, pieces, pages) VALUES"
 )
-_EXTEND: Final = "UPDATE tx SET revision = ?, updated = ?, block = ?, pieces = ? WHERE row = ?"
-_EXTEND_TICK: Final = "UPDATE tx SET revision = ?, updated = ?, block = ?, pieces = ?, tick = ? WHERE row = ?"
+_EXTEND: Final = ("revision", "updated", "block", "pieces")
+_EXTEND_TICK: Final = (*_EXTEND, "tick")
 
 
 class _Rows:
@@ -52,7 +52,7 @@ class _Rows:
         self.inserts: list[tuple[Any, ...]] = []
         self.extensions: list[tuple[Any, ...]] = []
         self.ticks: list[tuple[Any, ...]] = []
-        self.updates: dict[str, list[list[Any]]] = {}
+        self.updates: dict[tuple[str, ...], list[list[Any]]] = {}
         self.gone: list[tuple[int, str, int, bytes]] = []
         self.new: list[tuple[int, str, int, bytes]] = []
         self.totals: dict[int, int] = {}
@@ -88,10 +88,10 @@ class ChangeWriter:
         self._spans.settle()
         connection = self._connection
         insert_many(connection, _INSERT, rows.inserts)
-        connection.executemany(_EXTEND, rows.extensions)
-        connection.executemany(_EXTEND_TICK, rows.ticks)
-        for statement, values in rows.updates.items():
-            connection.executemany(statement, values)
+        update_many(connection, "tx", _EXTEND, rows.extensions)
+        update_many(connection, "tx", _EXTEND_TICK, rows.ticks)
+        for columns, values in rows.updates.items():
+            update_many(connection, "tx", columns, values)
         connection.executemany(
             "UPDATE cohort SET total = total + ? WHERE number = ?",
             [(amount, number) for number, amount in rows.totals.items() if amount],
@@ -181,8 +181,8 @@ class ChangeWriter:
         held = self._cohort(change.tenant, before)
         rows.totals[cohort] = rows.totals.get(cohort, 0) + 1
         rows.totals[held] = rows.totals.get(held, 0) - 1
-        statement, values = _update(change, before, cohort, revision, locator, moved=held != cohort)
-        rows.updates.setdefault(statement, []).append(values)
+        columns, values = _update(change, before, cohort, revision, locator, moved=held != cohort)
+        rows.updates.setdefault(columns, []).append(values)
         return locator
 
     def _move_terms(self, change: Change, before: Header, rows: _Rows) -> None:
@@ -233,41 +233,41 @@ class ChangeWriter:
 
 def _update(
     change: Change, before: Header, cohort: int, revision: int, locator: Locator, *, moved: bool
-) -> tuple[str, list[Any]]:
-    """The statement and its values: a column that does not change stays out, and so do the indexes it stands in."""
+) -> tuple[tuple[str, ...], list[Any]]:
+    """The columns, and their values, then the row: what does not change stays out, and so do its indexes."""
     after = change.after
-    columns = "revision = ?, facts = ?"
+    columns = ["revision", "facts"]
     values: list[Any] = [revision, locator[3]]
     if before.updated_at != after.updated_at:
-        columns += ", updated = ?"
+        columns.append("updated")
         values.append(after.updated_at)
     if before.updated_at >> TICK_BITS != after.updated_at >> TICK_BITS:
-        columns += ", tick = ?"
+        columns.append("tick")
         values.append(after.updated_at >> TICK_BITS)
     if before.current_block != after.current_block:
-        columns += ", block = ?"
+        columns.append("block")
         values.append(after.current_block)
     if change.piece is not None:
-        columns += ", pieces = ?"
+        columns.append("pieces")
         values.append(locator[1])
     elif change.pages:
-        columns += ", pages = ?"
+        columns.append("pages")
         values.append(locator[2])
     if moved:
-        columns += ", cohort = ?"
+        columns.append("cohort")
         values.append(cohort)
     if before.ended_at != after.ended_at:
-        columns += ", ended = ?"
+        columns.append("ended")
         values.append(after.ended_at)
     rest = _rest(after)
     if rest != _rest(before):
-        columns += ", deadline = ?, created = ?, version = ?, object = ?, marks = ?"
+        columns += ("deadline", "created", "version", "object", "marks")
         values += rest
     if before.opened_at != after.opened_at:
-        columns += ", opened = ?, corrected = ?"
+        columns += ("opened", "corrected")
         values += (after.opened_at, revision)
     values.append(locator[0])
-    return f"UPDATE tx SET {columns} WHERE row = ?", values
+    return tuple(columns), values
 
 
 def _rest(header: Header) -> tuple[int | None, int | None, str | None, str, int]:

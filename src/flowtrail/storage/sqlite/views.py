@@ -22,6 +22,8 @@ from flowtrail.storage.sqlite.names import Names
 from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, header_of_row, piece_places
 
 _AT_ONCE: Final = 200
+MAX_CHANGES: Final = 4_000
+"""Transactions in one write: while it runs, mostly inside SQLite, the next are folded."""
 """Ids asked for in one statement."""
 _encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode_position: Final = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
@@ -53,7 +55,7 @@ class _Open:
 class SqliteViewWriter:
     """Writes one views file: the present one, or (`main` is then the present one's writer) one being rebuilt."""
 
-    max_changes: int | None = None
+    max_changes: int | None = MAX_CHANGES
     hold_back_s: float = 0.0
 
     def __init__(
