@@ -33,14 +33,14 @@ MUTANTS = {
     ],
     "position_before_the_write": ["tests/contract/test_crashes.py", "-k", "memory or sqlite"],
     "previous_hash_is_not_chained": ["tests/unit/ledger"],
-    "repeats_are_counted_again": [
+    "repeats_are_counted_again": ["tests/contract/test_crashes.py", "-k", "memory or sqlite"],
         "tests/unit/projection",
         "tests/contract/test_crashes.py",
         "-k",
         "not mongodb",
     ],
     "resent_pages_are_built_anew": ["tests/integration/test_committer.py"],
-    "retry_erases_the_failure": ["tests/unit"],
+    "retry_erases_the_failure": ["tests/unit/projection"],
     "synchronous_off": ["tests/integration/sqlite/test_power.py"],
     "token_ignores_a_writer": ["tests/integration/server"],
 }
