@@ -44,7 +44,7 @@ MUTANTS = {
     "synchronous_off": ["tests/integration/sqlite/test_power.py"],
     "token_ignores_a_writer": ["tests/integration/server"],
 }
-SAMPLE = ("last_to_arrive_wins", "leaf_without_salt", "differences_against_stale_states")
+SAMPLE = ("acknowledged_before_commit", "differences_against_stale_states", "position_before_the_write")
 
 
 def run_against(name, *where):
