@@ -16,7 +16,7 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(__file__).parent / "site"
-START_S = 60.0
+START_S = 150.0
 PROJECTOR = "flowtrail.server.projecting"
 
 
