@@ -6,9 +6,9 @@ from typing import Any, Final
 from flowtrail.projection.tracked import Tracked
 from flowtrail.storage.interface import Change
 
-MAX_WEIGHT: Final = 500_000
-"""In executions, a transaction weighing two more: about 1 KB each, so some 350 MB when full (measured with 50,000
-open transactions of seven records: 1.6 KB a transaction and 0.7 KB an execution)."""
+MAX_WEIGHT: Final = 350_000
+"""In executions, a transaction weighing two more: 50,000 open transactions of seven records, which with a batch in
+hand make a process of 320 MB."""
 _OWN_WEIGHT: Final = 2
 
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 BATCH_RECORDS: Final = 20_000
 """Where a batch is one write, larger ones gain nothing more and make what is new wait."""
-HELD_BACK: Final = 10
+HELD_BACK: Final = 8
 """So many times larger batches may be, under pressure, where they are written in parts beside the folding: several
 records of a transaction are then there together, and are written once."""
 BATCH_BYTES: Final = 32 * 1024 * 1024

@@ -28,6 +28,9 @@ Result = TypeVar("Result")
 SELECTION_TIMEOUT_MS: Final = 2_500
 """How long a call looks for a primary: an election takes longer, and callers would rather know."""
 SOCKET_TIMEOUT_MS: Final = 20_000
+PATIENCE_S: Final = 3_600.0
+"""For what may rightly take long: indexes over everything, sorting everything, collections made during a
+checkpoint."""
 COMMIT_RETRY_S: Final = 4.0
 """How long a commit whose result is unknown is asked for again; the lease runs out soon after."""
 COMMAND_BYTES: Final = 8 * 1024 * 1024

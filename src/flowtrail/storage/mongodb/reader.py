@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
-from pymongo import ASCENDING
+from pymongo import ASCENDING, timeout
 from pymongo.client_session import ClientSession
 
 from flowtrail.model.statuses import RELATIONS
@@ -22,7 +22,7 @@ from flowtrail.storage.interface import (
 )
 from flowtrail.storage.mongodb import cells
 from flowtrail.storage.mongodb.changelog import read_changed
-from flowtrail.storage.mongodb.connection import Client, Document, snapshot, store_errors
+from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, Document, snapshot, store_errors
 from flowtrail.storage.mongodb.names import TENANT_BYTES, Tenants, read_cohorts
 from flowtrail.storage.mongodb.present import Present, unpack_position
 from flowtrail.storage.mongodb.reading import Rows
@@ -148,17 +148,18 @@ class MongoReader:
             number = self._tenants.find(tenant)
             if number is None:
                 return
-            found = at.views[TRANSACTIONS].aggregate(
-                [
-                    {"$match": {"k": found_by_all(number)}},
-                    {"$project": {"k": 1, "o": 1}},
-                    {"$unwind": "$k"},
-                    {"$sort": {"k": 1, "o": 1, "_id": 1}},
-                ],
-                session=at.session,
-                hint=BY_TERM,
-                allowDiskUse=True,
-            )
+            with timeout(PATIENCE_S):
+                found = at.views[TRANSACTIONS].aggregate(
+                    [
+                        {"$match": {"k": found_by_all(number)}},
+                        {"$project": {"k": 1, "o": 1}},
+                        {"$unwind": "$k"},
+                        {"$sort": {"k": 1, "o": 1, "_id": 1}},
+                    ],
+                    session=at.session,
+                    hint=BY_TERM,
+                    allowDiskUse=True,
+                )
             for row in found:
                 term = row["k"].partition(" ")[2]
                 if term[0] not in "*!":

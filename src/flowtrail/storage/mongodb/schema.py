@@ -8,7 +8,7 @@ indexes of its collection again (60 to 90 µs against 20).
 
 from typing import Any, Final
 
-from pymongo import DESCENDING
+from pymongo import DESCENDING, timeout
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -18,7 +18,7 @@ from flowtrail.model.clock import monotonic_s, sleep_s
 from flowtrail.model.errors import StoreMissing, StoreTooNew
 from flowtrail.model.ids import random_bytes
 from flowtrail.projection.version import PROJECTION_VERSION
-from flowtrail.storage.mongodb.connection import LOCAL, Client, Document, in_transaction
+from flowtrail.storage.mongodb.connection import LOCAL, PATIENCE_S, Client, Document, in_transaction
 
 SCHEMA_VERSION: Final = 1
 VIEWS_LAYOUT: Final = 1
@@ -110,7 +110,8 @@ def _create_once(client: Client, database: Names) -> None:
     until = monotonic_s() + CREATE_S
     while True:
         try:
-            in_transaction(client, lambda session: _create(database, session), LOCAL)
+            with timeout(PATIENCE_S):
+                in_transaction(client, lambda session: _create(database, session), LOCAL)
         except OperationFailure:
             if database[META].find_one({"_id": "schema"}) is not None:
                 return

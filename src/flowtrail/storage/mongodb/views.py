@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from pymongo import timeout
 from pymongo.client_session import ClientSession
 
 from flowtrail.model.clock import Clock, sleep_s
@@ -26,6 +27,7 @@ from flowtrail.storage.mongodb.changelog import ChangeLog
 from flowtrail.storage.mongodb.changes import ChangeWriter, Locator, pieces_of
 from flowtrail.storage.mongodb.connection import (
     LOCAL,
+    PATIENCE_S,
     Client,
     Document,
     in_transaction,
@@ -224,7 +226,7 @@ class MongoViewWriter:
     # --- rebuilding ---
 
     def begin_rebuild(self) -> ViewWriter:
-        with store_errors("beginning a rebuild"):
+        with store_errors("beginning a rebuild"), timeout(PATIENCE_S):
             generation = new_generation()
             views = Views(self._database, generation)
             in_transaction(self._client, views.create, LOCAL)
@@ -234,7 +236,7 @@ class MongoViewWriter:
 
     def finish_rebuild(self, rebuilt: ViewWriter) -> None:
         assert isinstance(rebuilt, MongoViewWriter)
-        with store_errors("switching to rebuilt views"):
+        with store_errors("switching to rebuilt views"), timeout(PATIENCE_S):
             generation = rebuilt.generation
             if generation is None or rebuilt.lease is None:
                 raise LeaseLost("the rebuilt views were not folded under the newest lease")
