@@ -43,20 +43,10 @@ SAMPLE = ("acknowledged_before_commit", "differences_against_stale_states", "pos
 
 
 def run_against(name, *where):
-    """pytest in a process of its own, with that module imported before everything else."""
+    """pytest in a process of its own, with that module imported before everything else; None breaks nothing."""
+    broken = [] if name is None else ["-p", f"tests.mutants.{name}"]
     return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            f"tests.mutants.{name}",
-            "-p",
-            "no:cacheprovider",
-            *where,
-        ],
+        [sys.executable, "-m", "pytest", "-x", "-q", *broken, "-p", "no:cacheprovider", *where],
         check=False,
         capture_output=True,
         text=True,
@@ -90,3 +80,12 @@ def test_a_sample_of_broken_builds_is_noticed(name):
 @pytest.mark.parametrize("name", [name for name in MUTANTS if name not in SAMPLE])
 def test_every_broken_build_is_noticed(name):
     notices(name)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("where", sorted(set(map(tuple, MUTANTS.values()))), ids=" ".join)
+def test_the_same_tests_are_green_where_nothing_is_broken(where):
+    """Else they might notice something else."""
+    done = run_against(None, *where)
+
+    assert done.returncode == 0, done.stdout[-2_000:]
