@@ -20,7 +20,7 @@ from flowtrail.model.records import (
     decode_records,
     encode_record,
 )
-from flowtrail.projection.cells import Cell, CellKey, add_into
+from flowtrail.projection.cells import Cell, CellKey, add_into, decode_cell, encode_cell
 from flowtrail.projection.derive import header_of, tally_state, terms_of
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import State
@@ -185,7 +185,7 @@ class Recount:
 
     def _tell(self, cells: dict[CellKey, Cell]) -> None:
         for key, cell in cells.items():
-            self._into.add(flat(key), [self._side, cell], 60 * len(cell))
+            self._into.add(flat(key), [self._side, encode_cell(cell)], 10 * len(cell))
 
 
 def _records(state: State) -> list[AnyRecord]:
@@ -205,9 +205,9 @@ def unflat(key: Key) -> CellKey:
     return CellKey(tenant, kind, width, start, tuple(group))
 
 
-def summed(cells: Iterable[Cell]) -> Cell:
-    """The sum of cells."""
+def summed(cells: Iterable[bytes]) -> Cell:
+    """The sum of cells, each as `encode_cell` made it."""
     total: Cell = {}
     for cell in cells:
-        add_into(total, cell)
+        add_into(total, decode_cell(cell))
     return total

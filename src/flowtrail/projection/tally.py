@@ -197,6 +197,8 @@ class Tally:
             count_edges(minutes, _ints(self.edges).reshape(-1, 4).T)
         for key, cell in self._points.items():
             add_into(minutes.setdefault(key, {}), cell)
+        # Scopes and tally know each other: apart, both go at once, also where cycles are not looked for.
+        self._scopes.clear()
         return self._widen(minutes)
 
     def _count_noted(self, minutes: Minutes, noted: _Noted) -> None:

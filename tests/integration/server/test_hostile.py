@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -36,6 +37,10 @@ def server():
 def _others_do_not_notice(server):
     yield
     assert server.get("/healthz").status_code == 200
+    # It is given back when the answer is on its way, which may be after it has arrived.
+    patience = time.monotonic() + 5
+    while server.services.bodies.held and time.monotonic() < patience:
+        time.sleep(0.01)
     assert server.services.bodies.held == 0
 
 
