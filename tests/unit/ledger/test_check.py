@@ -11,6 +11,7 @@ from flowtrail.ledger.check import check
 from flowtrail.ledger.pages import erase, read_records
 from flowtrail.model.errors import Refusal
 from flowtrail.model.pages import page_number
+from flowtrail.model.points import watch
 from flowtrail.model.records import (
     BlockRecord,
     EndRecord,
@@ -22,6 +23,7 @@ from flowtrail.model.records import (
 from flowtrail.projection.header import Header
 from flowtrail.storage.interface import Batch, Change, LinkRow, SetAside
 from flowtrail.storage.memory.store import MemoryStore
+from flowtrail.storage.memory.views import MemoryViewWriter
 from tests.support.journaling import Journaling, project
 from tests.support.records import BASE, IDS, records
 
@@ -424,6 +426,43 @@ def test_views_of_another_projection_version_are_not_compared(store):
 
     assert report.ok
     assert "rebuild them" in report.notes[0]
+
+
+# --- a batch in parts ---
+
+
+class Died(BaseException):
+    """The projector is gone."""
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_states_that_are_ahead_of_the_position_are_no_damage(store, monkeypatch, parts):
+    """A projector died between two parts of a batch: some transactions show pages that are not folded yet."""
+    monkeypatch.setattr(MemoryViewWriter, "max_changes", 1)
+    later = Journaling(store, name="later")
+    for key in (ORDER, OTHER, IDS[2], b"\x09" * 16):
+        later.append(
+            [BlockRecord(key, BASE + 99, "shop/1", 9, b"\3" * 8, "bill", "failed", None, BASE, BASE)]
+        )
+    written = []
+
+    def die(point):
+        if point == "written":
+            written.append(point)
+            if len(written) == parts:
+                raise Died
+
+    watch(die)
+    with pytest.raises(Died):
+        project(store)
+    watch(None)
+
+    report = check(store)
+
+    assert report.ok, report.lines()
+    assert report.notes == ["the views are 4 pages behind the journal: compared as far as they are folded"]
+    rows(store).rows["default", ORDER].pages.clear()
+    assert not check(store).ok
 
 
 # --- a server that goes on writing ---
