@@ -41,8 +41,8 @@ lint: $(DEV_READY)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(DEV_READY) ## Measure this machine
-	@$(BIN)/flowtrail bench $(ARGS)
+bench: $(DEV_READY) ## Measure this machine; reports stay in benchmarks/results
+	@$(BIN)/flowtrail bench --output benchmarks/results/$$(date -u +%Y-%m-%dT%H%M%S).json $(ARGS)
 
 torture: $(DEV_READY) ## Long, randomised and destructive tests
 	@$(PYTEST) -m torture $(ARGS)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from flowtrail.model.errors import Refusal
+from flowtrail.model.errors import Refusal, shorten
 from flowtrail.storage import DEFAULT_STORE
 
 DEFAULT_PORT: Final = 8765
@@ -245,5 +245,6 @@ def _read(setting: Setting, text: str, where: str) -> Any:
         return setting.read(text.strip())
     except ValueError:
         received = None if setting.secret else text
-        message = f"{where} cannot be read; allowed: {setting.allowed}"
+        came = "" if received is None else f": {shorten(received)!r}"
+        message = f"{where} cannot be read{came}; allowed: {setting.allowed}"
         raise Refusal("invalid_setting", message, where, received, setting.allowed) from None

@@ -20,7 +20,7 @@ from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.model.ids import random_bytes
 from flowtrail.simulator.workload import RECORDS_A_TRANSACTION
 
-FIGURES = ("whole", "interleaved", "visible", "reading", "large")
+FIGURES = ("whole", "interleaved", "acknowledged", "visible", "reading", "large")
 
 
 def command(
@@ -52,6 +52,8 @@ def command(
         for name in ("whole", "interleaved"):
             if name in wanted:
                 report[name] = _speeds(store, place, records, runs, interleaved=name == "interleaved")
+        if "acknowledged" in wanted:
+            report["acknowledged"] = _acknowledged(store, place, records, runs)
         if "visible" in wanted:
             report["visible"] = _visible(store, place, report, records)
         if "reading" in wanted:
@@ -71,12 +73,12 @@ def command(
 
 
 @contextmanager
-def _server(store: str | None, place: str) -> Iterator[Subject]:
+def _server(store: str | None, place: str, *options: str) -> Iterator[Subject]:
     """A server on a store of its own: a directory, or a database whose name no one else uses."""
     name = f"bench_{random_bytes(4).hex()}"
     url = f"sqlite:{place}/{name}" if store is None else _database(store, name)
     try:
-        with running(url) as subject:
+        with running(url, *options) as subject:
             yield subject
     finally:
         if store is not None:
@@ -121,6 +123,19 @@ def _disk(subject: Subject, records: int) -> dict[str, float]:
         "journal_bytes_record": round(directory_bytes(directory, "journal.db") / records, 1),
         "views_bytes_record": round(directory_bytes(directory, "views") / records, 1),
     }
+
+
+def _acknowledged(store: str | None, place: str, records: int, runs: int) -> dict[str, Any]:
+    """Durable acknowledgement alone, the projector resting, with and without a second process that takes records."""
+    prepared = speed.prepare(speed.sized(records, interleaved=False))
+    told: dict[str, Any] = {}
+    for name, options in (("one process", ()), ("two processes", ("--intake-workers", "1"))):
+        found = []
+        for _ in range(runs):
+            with _server(store, place, *options) as subject, subject.projector_resting():
+                found.append(speed.acknowledgement(subject, prepared))
+        told[name] = {figure: median(run[figure] for run in found) for figure in found[0]}
+    return told
 
 
 def _visible(store: str | None, place: str, report: dict[str, Any], records: int) -> dict[str, Any]:

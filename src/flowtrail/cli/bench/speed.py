@@ -65,6 +65,19 @@ def measure(subject: Subject, workload: Workload, prepared: list[bytes]) -> Spee
     )
 
 
+def acknowledgement(subject: Subject, prepared: list[bytes]) -> dict[str, float]:
+    """Records a second until all are acknowledged, as a multiple of the reference, and how long a request took."""
+    reference = reference_rate(prepared)
+    sent = send(subject.url, prepared)
+    times = sent.latencies_s
+    return {
+        "records_s": round(sent.records / sent.seconds),
+        "ratio": round(sent.records / sent.seconds / reference, 3),
+        "p50_ms": round(median(times) * 1e3, 2),
+        "p99_ms": round(quantiles(times, n=100)[98] * 1e3, 2),
+    }
+
+
 def assert_queryable(subject: Subject, workload: Workload, tokens: list[str]) -> None:
     """Everything is there: exact totals, statistics, by id with every execution, and by its terms. Raises: NotQueryable."""
     for token in tokens:

@@ -32,6 +32,18 @@ class Subject:
         headers = {"Flowtrail-After": after} if after else {}
         return httpx2.get(self.url + path, params=parameters, headers=headers, timeout=600)
 
+    @contextmanager
+    def projector_resting(self) -> Iterator[None]:
+        """Stops the projector's process meanwhile, so that intake is measured alone."""
+        resting = [pid for pid in _descendants(self.pid) if "flowtrail.server.projecting" in _command(pid)]
+        for pid in resting:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in resting:
+                os.kill(pid, signal.SIGCONT)
+
     def memory_bytes(self) -> int:
         """Proportional resident size of the server and everything it started."""
         return sum(_pss(pid) for pid in [self.pid, *_descendants(self.pid)])
@@ -83,6 +95,13 @@ def _descendants(pid: int) -> list[int]:
                 child = int(entry.name)
                 found += [child, *_descendants(child)]
     return found
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def _pss(pid: int) -> int:
