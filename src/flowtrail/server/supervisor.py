@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -78,7 +79,7 @@ def _nothing(_up: bool) -> None:
     pass
 
 
-class ChildProcess:
+class ChildProcess(ABC):
     """A process that is started again when it dies, later and later while it keeps dying."""
 
     name = "child"
@@ -131,8 +132,9 @@ class ChildProcess:
         if self._watcher.is_alive():
             self._watcher.join(TERMINATION_S)
 
+    @abstractmethod
     def _begin(self) -> "subprocess.Popen[bytes]":
-        raise NotImplementedError
+        """Start the process."""
 
     def _spawn(self) -> None:
         with self._spawning:

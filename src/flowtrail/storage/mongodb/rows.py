@@ -18,6 +18,7 @@ from flowtrail.model.pages import page_number, split_number
 from flowtrail.model.records import BlockRecord, encode_record
 from flowtrail.projection.header import Header
 from flowtrail.storage.mongodb.names import TENANT_BYTES
+from flowtrail.storage.varints import put_varint, read_varints
 
 ID_BYTES: Final = 16
 STEP_BITS: Final = 20
@@ -177,8 +178,8 @@ def pack_pages(pages: Iterable[int]) -> bytes:
     ordinal = sequence = 0
     for number in sorted(set(pages)):
         next_ordinal, next_sequence = split_number(number)
-        _varint(out, next_ordinal - ordinal)
-        _varint(out, next_sequence - sequence if next_ordinal == ordinal else next_sequence)
+        put_varint(out, next_ordinal - ordinal)
+        put_varint(out, next_sequence - sequence if next_ordinal == ordinal else next_sequence)
         ordinal, sequence = next_ordinal, next_sequence
     return bytes(out)
 
@@ -187,25 +188,8 @@ def unpack_pages(packed: bytes) -> list[int]:
     """The page numbers, ascending."""
     pages: list[int] = []
     ordinal = sequence = 0
-    values = iter(_varints(packed))
+    values = iter(read_varints(packed))
     for step in values:
         ordinal, sequence = ordinal + step, next(values) + (0 if step else sequence)
         pages.append(page_number(ordinal, sequence))
     return pages
-
-
-def _varint(out: bytearray, value: int) -> None:
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-
-
-def _varints(packed: bytes) -> Iterable[int]:
-    value = shift = 0
-    for byte in packed:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            yield value
-            value = shift = 0

@@ -9,6 +9,7 @@ from typing import Any, Final
 from flowtrail.model.pages import page_number, split_number
 from flowtrail.projection.header import Header
 from flowtrail.storage.sqlite.names import Cohort
+from flowtrail.storage.varints import put_varint, read_varints
 
 ANNOUNCED: Final = 1
 TRUNCATED: Final = 2
@@ -107,8 +108,8 @@ def pack_pages(pages: Iterable[int]) -> bytes:
     ordinal = sequence = 0
     for number in sorted(set(pages)):
         next_ordinal, next_sequence = split_number(number)
-        _varint(out, next_ordinal - ordinal)
-        _varint(out, next_sequence - sequence if next_ordinal == ordinal else next_sequence)
+        put_varint(out, next_ordinal - ordinal)
+        put_varint(out, next_sequence - sequence if next_ordinal == ordinal else next_sequence)
         ordinal, sequence = next_ordinal, next_sequence
     return bytes(out)
 
@@ -117,7 +118,7 @@ def unpack_pages(packed: bytes | None) -> list[int]:
     """The page numbers; ascending when it is one list, as it stands when it is several."""
     pages: list[int] = []
     ordinal = sequence = 0
-    values = iter(_varints(packed or b""))
+    values = iter(read_varints(packed or b""))
     for step in values:
         further = next(values)
         if step == further == 0:
@@ -126,20 +127,3 @@ def unpack_pages(packed: bytes | None) -> list[int]:
         ordinal, sequence = ordinal + step, further + (0 if step else sequence)
         pages.append(page_number(ordinal, sequence))
     return pages
-
-
-def _varint(out: bytearray, value: int) -> None:
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-
-
-def _varints(packed: bytes) -> Iterable[int]:
-    value = shift = 0
-    for byte in packed:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            yield value
-            value = shift = 0
