@@ -96,15 +96,19 @@ class Server:
             ]
         return []
 
-    def kill(self, whom: str = "all") -> None:
-        """kill -9 "server", "projector" or "all" of it."""
+    def kill(self, whom: str = "all") -> int:
+        """kill -9 "server", "projector" or "all" of it; how many processes that killed."""
         victims = self.projectors() if whom != "server" else []
+        killed = 0
         if whom != "projector" and self._process is not None:
+            killed += self.alive
             self._process.kill()
             self._process.wait()
         for victim in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()
+                killed += 1
+        return killed
 
     def ensure(self) -> None:
         """Start it unless it runs."""

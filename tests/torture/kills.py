@@ -40,6 +40,9 @@ class Torture:
     records: list[Json] = field(default_factory=list)
     deaths: Counter[str] = field(default_factory=Counter)
     unknown: int = 0
+    """Attempts of producers that got no answer, or none that says whether it was written."""
+    under_load: int = 0
+    """Deaths at an instant at which records were still being sent."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -67,16 +70,15 @@ class Torture:
             self.random.choice(parts).append(record)
         if how == "point" and what == "lease_taken":
             self.server.kill("all")
+        if how == "instant":
+            self._wait_for_victim(what)
         if how == "point":
             self.trap.set(what, self.random.randrange(1, 4) if what in INTAKE else 1)
         producers = [Producer(bodies(part, BODY_RECORDS), lambda: self.server.url, PAUSE_S) for part in parts]
         for producer in producers:
             producer.start()
         if how == "instant":
-            self.server.ensure()
-            time.sleep(self.random.random() * 0.3)
-            self.server.kill(what)
-            self.deaths[f"instant {what}"] += 1
+            self._kill_at_an_instant(what, producers)
         else:
             self._wait_for_trap(what)
         for producer in producers:
@@ -86,6 +88,19 @@ class Torture:
             producer.done()
             self.unknown += producer.unknown
         self.server.ensure()
+
+    def _wait_for_victim(self, whom: str) -> None:
+        # The supervisor lets a projector that died wait before it starts another.
+        self.server.ensure()
+        until = time.monotonic() + 20
+        while whom != "server" and not self.server.projectors() and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def _kill_at_an_instant(self, whom: str, producers: list[Producer]) -> None:
+        time.sleep(self.random.random() * 0.3)
+        self.under_load += any(producer.is_alive() for producer in producers)
+        assert self.server.kill(whom), f"nobody to kill: {whom}"
+        self.deaths[f"instant {whom}"] += 1
 
     def _wait_for_trap(self, point: str) -> None:
         # A projector that was killed before waits for the lease, and the supervisor for a while: so may we.

@@ -37,7 +37,11 @@ def test_two_hundred_deaths_lose_nothing_and_count_nothing_twice(torture):
 
     assert sum(torture.deaths.values()) >= DEATHS
     assert {f"point {name}" for name in (*INTAKE, *PROJECTING, *SWITCHING)} <= set(torture.deaths)
-    print(dict(torture.deaths), f"{torture.unknown} attempts without an answer")
+    print(
+        dict(torture.deaths),
+        f"{torture.under_load} instants under load",
+        f"{torture.unknown} attempts unanswered",
+    )
 
 
 def test_a_sample_of_deaths_loses_nothing_and_counts_nothing_twice(torture):
