@@ -35,6 +35,17 @@ store and has to get it back from the decoder each time: with Python's 5 ms, ack
 Policy = Callable[[str, str, Decoded], None]
 """Given tenant, principal and what was decoded; raises Refusal for what they may not send."""
 
+Reader = Callable[[str, bytes, str | None, str | None, int], Decoded]
+"""Reads one protocol: given tenant, body, content type, content encoding and when it arrived (microseconds since the
+epoch), gives canonical records and refusals; raises Refusal for the body as a whole. Runs on the decode thread."""
+
+
+def read_records(
+    _: str, body: bytes, content_type: str | None, content_encoding: str | None, received_at: int
+) -> Decoded:
+    """The reader of our own records."""
+    return decode_body(body, content_type, content_encoding, received_at)
+
 
 class _Body(NamedTuple):
     tenant: str
@@ -43,6 +54,7 @@ class _Body(NamedTuple):
     content_type: str | None
     content_encoding: str | None
     received_at: int
+    reader: Reader
     future: "Future[Receipt]"
 
 
@@ -85,6 +97,7 @@ class Intake:
         content_encoding: str | None,
         *,
         principal: str = "",
+        reader: Reader = read_records,
     ) -> "Future[Receipt]":
         """Take the body of a request as it came; the future gives a receipt once its records are durable.
 
@@ -92,7 +105,7 @@ class Intake:
         Refusal (the body as a whole; IntakeFull when too much waits), and what `Committer.submit` raises.
         """
         future: Future[Receipt] = Future()
-        item = _Body(tenant, principal, body, content_type, content_encoding, self._clock(), future)
+        item = _Body(tenant, principal, body, content_type, content_encoding, self._clock(), reader, future)
         with self._lock:
             refusal = self._refusal()
             if refusal is None:
@@ -127,7 +140,9 @@ class Intake:
     def _decode(self) -> None:
         while (item := self._bodies.get()) is not None:
             try:
-                decoded = decode_body(item.body, item.content_type, item.content_encoding, item.received_at)
+                decoded = item.reader(
+                    item.tenant, item.body, item.content_type, item.content_encoding, item.received_at
+                )
                 reach("decoded")
                 if self._policy is not None:
                     self._policy(item.tenant, item.principal, decoded)

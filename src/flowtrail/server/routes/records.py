@@ -3,48 +3,23 @@
 The event loop does nothing per record here; whatever is added runs for every request of every producer.
 """
 
-import asyncio
 from typing import Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flowtrail.server.bodies import read_body
-from flowtrail.server.parameters import NOTHING, read_parameters
+from flowtrail.intake.admission import read_records
 from flowtrail.server.problems import Problem
-from flowtrail.server.services import caller_of, json_answer, services_of
+from flowtrail.server.services import json_answer
+from flowtrail.server.taking import take_in
 
 PATH: Final = "/v1/records"
 
 
 async def post_records(request: Request) -> Response:
     """Take records in."""
-    services = services_of(request)
-    if request.scope["query_string"]:
-        read_parameters(request, NOTHING)
-    if services.intake is None:
-        raise Problem(
-            403,
-            "read_only",
-            "this server only reads its store; send records to the one that `flowtrail serve` runs",
-        )
-    body = await read_body(request, services.bodies)
-    services.metrics.received(len(body))
-    headers = request.headers
-    caller = caller_of(request)
-    try:
-        receipt = await asyncio.wrap_future(
-            services.intake.accept(
-                caller.tenant,
-                body,
-                headers.get("content-type"),
-                headers.get("content-encoding"),
-                principal=caller.principal,
-            )
-        )
-    finally:
-        services.bodies.give_back(len(body))
+    receipt = await take_in(request, read_records)
     if not receipt.accepted:
         raise Problem(
             400,
