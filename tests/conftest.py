@@ -1,6 +1,7 @@
 """What every test may ask for: a real MongoDB, and samples that are the same on every run."""
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -21,8 +22,20 @@ settings.register_profile(
 )
 
 
+TORTURE_S = 7_200
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # Who starts the tests in the background of a script has Ctrl-C ignored, and so would every process of ours.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.load_profile("torture" if config.option.markexpr == "torture" else "gate")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("torture"):
+            item.add_marker(pytest.mark.timeout(TORTURE_S))
 
 
 def pytest_report_header() -> str:
