@@ -1,0 +1,166 @@
+"""What the host's threads put records into: a bounded queue whose lock is the interpreter's own.
+
+    host threads ── put ──► queue ── delivery thread ──► the server
+
+`put` may be called by any thread, a signal handler or `__del__` at any instant, also while this same thread is inside
+`put`, so it takes no lock of ours. What must happen as one stands in straight lines of code without a call: CPython
+hands the interpreter to another thread, and runs signal handlers, only where a call or a loop goes on. Everything
+that is rare (waking, starting, a full queue) stands in a function of its own, behind one comparison.
+
+Bytes are counted by two numbers that only grow: `_level`, what was ever put, and `_released`, what ever left.
+"""
+
+import _thread
+import math
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+
+class Item(Protocol):
+    """What is put: one record of the accounting."""
+
+    cost: int
+    """Bytes it holds in memory, about. Once put, only `Sink.grow` may change it. A plain attribute, no property."""
+    taken: bool
+    """Set by `record`, and by the outbox when it gives the item up: whatever comes later is put as an item anew."""
+
+    def record(self) -> dict[str, Any] | msgspec.Struct:
+        """The record as sent, without `producer` and `seq`. Called once, on the delivery thread; never raises. Sets
+        `taken` before it looks at anything else."""
+        ...
+
+
+class Sink(Protocol):
+    """Where items go: the outbox, or what a test captures with. Every method MUST be callable from any thread and
+    MUST not raise."""
+
+    def put(self, item: Item) -> None:
+        """Take one item. MUST NOT block; safe from signal handlers and `__del__`."""
+        ...
+
+    def grow(self, item: Item, size: int) -> None:
+        """An item that was put holds `size` bytes more, unless it is taken already. MUST NOT block."""
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything put before is settled: accepted, rejected, or given up. Whether it is."""
+        ...
+
+
+NEVER: Final = math.inf
+ALWAYS: Final = -1
+
+
+class Outbox:
+    """The bounded queue between host and delivery thread. `start` is called once, at the first put, and whenever it
+    returned False before; it must not block."""
+
+    __slots__ = (
+        "_bar",
+        "_bell",
+        "_closed",
+        "_drops_oldest",
+        "_full_at",
+        "_level",
+        "_limit",
+        "_queue",
+        "_released",
+        "_start",
+        "_started",
+        "_wake_at",
+        "dropped_closed",
+        "dropped_full",
+        "dropped_oldest",
+        "trims",
+    )
+
+    def __init__(self, limit_bytes: int, start: Callable[[], bool], *, drops_oldest: bool = False) -> None:
+        self._limit = limit_bytes
+        self._start = start
+        self._drops_oldest = drops_oldest
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, and start anew at the next put: after a fork, whose parent keeps what was here."""
+        self._queue: deque[Item] = deque()
+        self._level = self._released = 0
+        self._full_at: float = self._limit
+        self._wake_at: float = ALWAYS
+        self._bar: float = ALWAYS
+        self._closed = False
+        self._bell = _thread.allocate_lock()
+        self._bell.acquire()
+        self._started = _thread.allocate_lock()
+        self.dropped_full = self.dropped_oldest = self.dropped_closed = self.trims = 0
+
+    def put(self, item: Item) -> None:
+        """Take an item, or give it or an older one up: never blocks, never raises."""
+        level = self._level + item.cost
+        if level > self._bar:
+            self._put_slowly(item)
+            return
+        self._level = level
+        self._queue.append(item)
+
+    def grow(self, item: Item, size: int) -> None:
+        """Count that an item holds more than when it was put. Beyond the limit by that, the queue takes nothing."""
+        if not item.taken:
+            item.cost += size
+            self._level += size
+
+    def _put_slowly(self, item: Item) -> None:
+        level = self._level + item.cost
+        if self._closed:
+            self.dropped_closed += 1
+            item.taken = True
+            return
+        if level > self._full_at and not self._makes_room(item):
+            self.dropped_full += 1
+            item.taken = True
+        else:
+            self._level += item.cost
+            self._queue.append(item)
+        if self._level > self._wake_at:
+            # The bell is rung after the bar is moved: a thread that fell asleep in between looks again.
+            self._wake_at = NEVER
+            self._bar = self._full_at
+            self.ring()
+
+    def _makes_room(self, item: Item) -> bool:
+        """Whether the oldest items made room for one."""
+        if not self._drops_oldest or item.cost > self._limit:
+            return False
+        while self._level + item.cost > self._full_at:
+            self.trims += 1
+            try:
+                oldest = self._queue.popleft()
+            except IndexError:
+                return False
+            self.dropped_oldest += 1
+            oldest.taken = True
+            self._release(oldest.cost)
+        return True
+
+    def _release(self, size: int) -> None:
+        self._released += size
+        self._full_at = self._released + self._limit
+        self._bar = self._full_at if self._full_at < self._wake_at else self._wake_at
+
+    def ring(self) -> None:
+        """Wake the delivery thread, or start it."""
+        if self._started.acquire(blocking=False):
+            if not self._start():
+                self._wake_at = self._level + _RETRY_BYTES
+                self._started.release()
+            return
+        try:
+            self._bell.release()
+        except RuntimeError:
+            return  # it rings already
+
+
+_RETRY_BYTES: Final = 64 * 1024
+"""Of records between two tries to start a thread where none could be started."""
