@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from flowtrail.model.clock import monotonic_s
 from flowtrail.server.connection import REFUSED
 from flowtrail.server.parameters import BROKEN_PERCENT, is_utf8
-from flowtrail.server.problems import CODE, Problem, answer, problem_of
+from flowtrail.server.problems import CODE, Problem, answer_to, problem_of
 from flowtrail.server.services import CALLER, Services
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Gate:
                 log.exception("an answer broke off")
                 raise
             scope[CODE] = problem_of(error).code
-            await answer(error)(scope, receive, observed)
+            await answer_to(scope, error)(scope, receive, observed)
         finally:
             self._services.metrics.answered(scope, status, monotonic_s() - began)
 

@@ -5,7 +5,7 @@ What raises says the fact; what status and which headers that means over HTTP st
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from flowtrail.model.errors import Damaged, Refusal, StoreError, StoreFull
 
@@ -117,8 +118,17 @@ def answer(error: BaseException) -> Response:
     return Response(msgspec.json.encode(body), problem.status, headers, MEDIA_TYPE)
 
 
+Answer = Callable[[Scope, BaseException], Response]
+
+
+def answer_to(scope: Scope, error: BaseException) -> Response:
+    """The response for an exception as the route's protocol words it; ours, where it has no words of its own."""
+    own: Answer | None = scope["app"].state.refusals.get(scope["path"])
+    return answer(error) if own is None else own(scope, error)
+
+
 async def handle(request: Request, error: Exception) -> Response:
     """Starlette's exception handler."""
-    response = answer(error)
+    response = answer_to(request.scope, error)
     request.scope[CODE] = problem_of(error).code
     return response

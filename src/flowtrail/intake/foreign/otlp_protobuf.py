@@ -1,0 +1,182 @@
+"""OTLP traces in protobuf: the official messages seen through types of ours, in which less is decoded.
+
+The types are made from the official descriptors, field by field with the same numbers. In them, texts are bytes, so
+that one that is not UTF-8 spoils its span and no other; attributes are bytes, since most were seen before and need
+no decoding (`otlp_attributes`).
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1 import common_pb2
+from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from flowtrail.intake.foreign.otlp_spans import (
+    Attributes,
+    Dropped,
+    Event,
+    Resource,
+    Scope,
+    Span,
+    SpanLink,
+)
+from flowtrail.model.errors import Refusal
+
+_Field = descriptor_pb2.FieldDescriptorProto
+_KEPT: Final = frozenset({"ResourceSpans", "ScopeSpans", "Span"})
+
+
+def _view(package: str, singular: frozenset[str]) -> Any:
+    """`TracesData` in which other messages and texts are bytes; of `singular` ones, the last that came."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
+    for official in (trace_pb2.TracesData, trace_pb2.ResourceSpans, trace_pb2.ScopeSpans, trace_pb2.Span):
+        message = file.message_type.add()
+        official.DESCRIPTOR.CopyToProto(message)
+        del message.nested_type[:], message.enum_type[:], message.reserved_range[:]
+        for field in message.field:
+            kind = field.type_name.rpartition(".")[2]
+            field.ClearField("type_name")
+            if kind in _KEPT:
+                field.type_name = f".{package}.{kind}"
+            elif field.type in {_Field.TYPE_MESSAGE, _Field.TYPE_STRING}:
+                field.type = _Field.TYPE_BYTES
+            elif field.type == _Field.TYPE_ENUM:
+                field.type = _Field.TYPE_INT32
+            if field.name in singular:
+                field.label = _Field.LABEL_OPTIONAL
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.TracesData"))
+
+
+TracesData: Final = _view("flowtrail.otlp", frozenset())
+"""Everything."""
+
+
+def parse(body: bytes) -> Any:
+    """The body as `TracesData`. Raises: Refusal (`invalid_protobuf`)."""
+    try:
+        return TracesData.FromString(body)
+    except DecodeError as error:
+        raise Refusal(
+            "invalid_protobuf",
+            f"the body is no ExportTraceServiceRequest: {error}",
+            "body",
+            None,
+            "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest",
+        ) from None
+
+
+def read_resource(encoded: bytes, schema_url: bytes) -> Resource:
+    """A resource. Raises: Refusal."""
+    told = _decode(resource_pb2.Resource, encoded, "resource")
+    return Resource(_pairs(told.attributes), _text(schema_url, "schema_url"), told.dropped_attributes_count)
+
+
+def read_scope(encoded: bytes, schema_url: bytes) -> Scope:
+    """A scope. Raises: Refusal."""
+    told = _decode(common_pb2.InstrumentationScope, encoded, "scope")
+    return Scope(
+        told.name,
+        told.version,
+        _pairs(told.attributes),
+        _text(schema_url, "schema_url"),
+        told.dropped_attributes_count,
+    )
+
+
+def read_attribute(encoded: bytes) -> tuple[str, Any]:
+    """Name and value of one attribute. Raises: Refusal."""
+    told = _decode(common_pb2.KeyValue, encoded, "attributes")
+    return told.key, _value(told.value)
+
+
+def read_span(view: Any) -> Span:
+    """A span of `TracesData`. Raises: Refusal (`not_utf8`, `invalid_protobuf`)."""
+    status = _decode(trace_pb2.Status, view.status, "status")
+    return Span(
+        view.trace_id,
+        view.span_id,
+        view.parent_span_id,
+        _text(view.name, "name"),
+        view.kind,
+        view.start_time_unix_nano,
+        view.end_time_unix_nano,
+        [read_attribute(each) for each in view.attributes],
+        tuple(_event(each) for each in view.events),
+        tuple(_link(each) for each in view.links),
+        status.code,
+        status.message,
+        view.flags,
+        _text(view.trace_state, "trace_state"),
+        Dropped(view.dropped_attributes_count, view.dropped_events_count, view.dropped_links_count),
+    )
+
+
+def _event(encoded: bytes) -> Event:
+    told = _decode(trace_pb2.Span.Event, encoded, "events")
+    return Event(told.name, told.time_unix_nano, _pairs(told.attributes), told.dropped_attributes_count)
+
+
+def _link(encoded: bytes) -> SpanLink:
+    told = _decode(trace_pb2.Span.Link, encoded, "links")
+    return SpanLink(
+        told.trace_id,
+        told.span_id,
+        _pairs(told.attributes),
+        told.trace_state,
+        told.flags,
+        told.dropped_attributes_count,
+    )
+
+
+def _decode(kind: Any, encoded: bytes, field: str) -> Any:
+    try:
+        return kind.FromString(encoded)
+    except DecodeError as error:
+        raise Refusal(
+            "invalid_protobuf",
+            f"it cannot be decoded: {error}",
+            field,
+            None,
+            "sound protobuf, texts in UTF-8",
+        ) from None
+
+
+def _text(encoded: bytes, field: str) -> str:
+    try:
+        return encoded.decode()
+    except UnicodeDecodeError as error:
+        raise Refusal(
+            "not_utf8",
+            f"the text is not UTF-8, from byte {error.start} on",
+            field,
+            encoded[:16].hex(" "),
+            "UTF-8",
+        ) from None
+
+
+def _pairs(attributes: Any) -> Attributes:
+    return [(each.key, _value(each.value)) for each in attributes]
+
+
+def _value(told: Any) -> Any:
+    kind = told.WhichOneof("value")
+    if kind is None:
+        return None
+    held = getattr(told, kind)
+    if kind == "array_value":
+        return [_value(each) for each in held.values]
+    if kind == "kvlist_value":
+        return {each.key: _value(each.value) for each in held.values}
+    return held
+
+
+def groups(traces: Any) -> Iterator[tuple[str, Any, Any]]:
+    """(path, resource's spans, scope's spans) of everything in a body."""
+    for at_resource, resource in enumerate(traces.resource_spans):
+        for at_scope, scope in enumerate(resource.scope_spans):
+            yield f"resource_spans[{at_resource}].scope_spans[{at_scope}]", resource, scope
