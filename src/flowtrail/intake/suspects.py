@@ -239,26 +239,31 @@ def read_exact(raw: bytes) -> AnyRecord:
             f"at most {MAX_RECORD_BYTES} bytes",
         )
     try:
-        value = an_object(parse_json(raw), None)
-        kind = value.get("kind")
-        if kind is None:
-            raise Refusal(
-                "missing_field", "the record does not say its kind", "kind", None, ", ".join(FIELDS)
-            )
-        check_number(kind, "kind")
-        if not isinstance(kind, str) or kind not in FIELDS:
-            raise Refusal("unknown_kind", "there is no such kind of record", "kind", kind, ", ".join(FIELDS))
-        found = read_fields(value, FIELDS[kind], REQUIRED[kind], None)
-        if "seq" in found and "producer" not in found:
-            raise Refusal(
-                "missing_field", "a sequence counts within a producer", "producer", None, "name/session"
-            )
-        del found["kind"]
-        return _BUILDERS[kind](found)
+        return read_value(an_object(parse_json(raw), None))
     except RecursionError:
         raise Refusal(
             "too_deep", "the JSON is nested too deep", None, None, "8 levels of maps and lists"
         ) from None
+
+
+def read_value(value: dict[str, Any]) -> AnyRecord:
+    """The canonical record of what `parse_json` made of its text, or of a statement in the same terms.
+
+    Raises: Refusal; RecursionError.
+    """
+    kind = value.get("kind")
+    if kind is None:
+        raise Refusal("missing_field", "the record does not say its kind", "kind", None, ", ".join(FIELDS))
+    check_number(kind, "kind")
+    if not isinstance(kind, str) or kind not in FIELDS:
+        raise Refusal("unknown_kind", "there is no such kind of record", "kind", kind, ", ".join(FIELDS))
+    found = read_fields(value, FIELDS[kind], REQUIRED[kind], None)
+    if "seq" in found and "producer" not in found:
+        raise Refusal(
+            "missing_field", "a sequence counts within a producer", "producer", None, "name/session"
+        )
+    del found["kind"]
+    return _BUILDERS[kind](found)
 
 
 def _state_at(found: dict[str, Any], *own: str) -> None:

@@ -6,6 +6,8 @@ Inside, ids are `bytes`: half the size, and they sort like their hex.
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from itertools import count
 from typing import Final, NewType
 
 from flowtrail.model.clock import now_us
@@ -15,6 +17,9 @@ ExecutionId = NewType("ExecutionId", bytes)
 
 TRANSACTION_ID_BYTES: Final = 16
 EXECUTION_ID_BYTES: Final = 8
+
+_SPREAD: Final = 0x9E3779B97F4A7C15
+_ALL_BITS: Final = (1 << 64) - 1
 
 
 def random_bytes(size: int) -> bytes:
@@ -37,6 +42,21 @@ def new_execution_id() -> ExecutionId:
     return ExecutionId(drawn)
 
 
+def execution_numbers() -> Iterator[int]:
+    """Numbers from a random start, one call in C each, for `numbered_execution_id`."""
+    return count(int.from_bytes(random_bytes(7), "big"))
+
+
+def numbered_execution_id(number: int, started_ns: int) -> ExecutionId:
+    """The id of an execution that has a number of its process and began at that instant, never all zero.
+
+    The instant tells apart what a process and its forks number alike; the odd factor spreads both over 64 bits,
+    as 2 ** 64 over the golden ratio does.
+    """
+    mixed = (number + started_ns * _SPREAD) & _ALL_BITS
+    return ExecutionId((mixed or 1).to_bytes(EXECUTION_ID_BYTES, "big"))
+
+
 def derived_transaction_id(
     tenant: str, source: str, case: str, flow: str, object_type: str, object_id: str
 ) -> TransactionId:
@@ -45,9 +65,20 @@ def derived_transaction_id(
     The first 16 bytes of SHA-256 over the six parts, each preceded by its length in UTF-8 bytes as four
     big-endian bytes, so that ("ab", "c") and ("a", "bc") differ. The same log imported again gives the same ids.
     """
+    return TransactionId(_digest(tenant, source, case, flow, object_type, object_id)[:TRANSACTION_ID_BYTES])
+
+
+def derived_execution_id(*parts: str) -> ExecutionId:
+    """The id of an execution that a foreign system names by these parts: the first 8 bytes of the digest that
+    `derived_transaction_id` is made of, never all zero. Told again, it is the same execution."""
+    digest = _digest(*parts)[:EXECUTION_ID_BYTES]
+    return ExecutionId(digest if any(digest) else b"\1" * EXECUTION_ID_BYTES)
+
+
+def _digest(*parts: str) -> bytes:
     digest = hashlib.sha256()
-    for part in (tenant, source, case, flow, object_type, object_id):
+    for part in parts:
         raw = part.encode()
         digest.update(len(raw).to_bytes(4, "big"))
         digest.update(raw)
-    return TransactionId(digest.digest()[:TRANSACTION_ID_BYTES])
+    return digest.digest()

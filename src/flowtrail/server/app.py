@@ -20,7 +20,7 @@ from flowtrail.server import page
 from flowtrail.server.gate import Gate
 from flowtrail.server.openapi import describe
 from flowtrail.server.problems import Problem, handle
-from flowtrail.server.routes import live, operations, reads, records
+from flowtrail.server.routes import events, live, operations, reads, records, traces
 from flowtrail.server.services import Services
 
 GET = ("GET", "HEAD")
@@ -51,11 +51,16 @@ def build_app(services: Services) -> App:
         },
     )
     app.state.services = services
+    app.state.trace_reader = traces.reader_of(services)
+    app.state.refusals = {traces.PATH: traces.refused}
     app.add_middleware(Gate, services=services)
     paths = services.metrics.paths
     # First, since routes are tried in order: this one is asked a thousand times as often as any other.
     app.router.routes.append(Route(records.PATH, records.post_records, methods=["POST"]))
     paths[records.post_records] = records.PATH
+    for path, post in ((events.PATH, events.post_events), (traces.PATH, traces.post_traces)):
+        app.router.routes.append(Route(path, post, methods=["POST"]))
+        paths[post] = path
     for read in reads.READS:
         endpoint = reads.endpoint_of(read)
         app.add_api_route(read.path, endpoint, methods=list(GET), response_model=None)

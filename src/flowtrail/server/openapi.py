@@ -6,11 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from flowtrail import __version__
+from flowtrail.intake.foreign import cloudevents_http, otlp
 from flowtrail.model.limits import MAX_BODY_BYTES, MAX_RECORD_BYTES
 from flowtrail.server import answers, page
-from flowtrail.server.parameters import LIVE, NOTHING, PAGE, Parameter, described
+from flowtrail.server.parameters import EVENTS, LIVE, NOTHING, PAGE, Parameter, described
 from flowtrail.server.problems import MEDIA_TYPE
-from flowtrail.server.routes import live, records
+from flowtrail.server.routes import events, live, records, traces
 from flowtrail.server.routes.reads import READS
 from flowtrail.server.waiting import HEADER
 
@@ -45,7 +46,11 @@ def describe() -> dict[str, Any]:
     shapes = [*(read.answer for read in READS), answers.Receipt, answers.Problem, answers.ListItem]
     _, components = msgspec.json.schema_components(shapes, ref_template=_REF)
     components["Problem"]["additionalProperties"] = True
-    paths: dict[str, Any] = {records.PATH: {"post": _records()}}
+    paths: dict[str, Any] = {
+        records.PATH: {"post": _records()},
+        events.PATH: {"post": _events()},
+        traces.PATH: {"post": _traces()},
+    }
     for read in READS:
         path = read.path.replace(":path", "")
         paths[path] = {"get": _get(read.summary, path, read.parameters, _json(read.answer), waits=True)}
@@ -104,24 +109,65 @@ def _get(
 
 
 def _records() -> dict[str, Any]:
+    return _post(
+        "post_records",
+        "Take records in; 200 when they are durable.",
+        "One record a line, or a JSON array. 200 when at least one record was accepted; `rejected` lists the"
+        " others. 400 with the same list when none was. Sending the same records again changes nothing."
+        f" At most {MAX_BODY_BYTES} bytes decompressed, {MAX_RECORD_BYTES} a record.",
+        RECORD_TYPES,
+    )
+
+
+def _events() -> dict[str, Any]:
+    return _post(
+        "post_events",
+        "Take CloudEvents in; 200 when they are durable.",
+        "CloudEvents 1.0 in the structured, batched or binary mode of their HTTP binding. `accepted` counts events;"
+        " `rejected` lists those that were not. Sending the same events again changes nothing.",
+        (cloudevents_http.STRUCTURED, cloudevents_http.BATCHED, "application/json", "*/*"),
+        EVENTS,
+    )
+
+
+def _traces() -> dict[str, Any]:
+    kinds = (otlp.PROTOBUF, otlp.JSON)
+    found = _post(
+        "post_traces",
+        "Take spans in over OTLP; 200 when they are durable.",
+        "OTLP/HTTP: an `ExportTraceServiceRequest`, answered in the encoding of the request: with an"
+        " `ExportTraceServiceResponse`, whose `partial_success` names spans that were rejected, or with a"
+        " `google.rpc.Status`. Sending the same spans again changes nothing.",
+        kinds,
+    )
+    answered: dict[str, Any] = {kind: {} for kind in kinds}
+    for response in found["responses"].values():
+        response["content"] = answered
+    return found
+
+
+def _post(
+    operation_id: str,
+    summary: str,
+    description: str,
+    types: tuple[str, ...],
+    allowed: tuple[Parameter, ...] = NOTHING,
+) -> dict[str, Any]:
     body = {"schema": {"type": "string"}}
     return {
-        "summary": "Take records in; 200 when they are durable.",
-        "description": (
-            "One record a line, or a JSON array. 200 when at least one record was accepted; `rejected` lists the"
-            " others. 400 with the same list when none was. Sending the same records again changes nothing."
-            f" At most {MAX_BODY_BYTES} bytes decompressed, {MAX_RECORD_BYTES} a record."
-        ),
-        "operationId": "post_records",
+        "summary": summary,
+        "description": description,
+        "operationId": operation_id,
         "parameters": [
+            *described(allowed),
             {
                 "name": "Content-Encoding",
                 "in": "header",
                 "required": False,
                 "schema": {"type": "string", "enum": ["identity", "gzip", "zstd"]},
-            }
+            },
         ],
-        "requestBody": {"required": True, "content": dict.fromkeys(RECORD_TYPES, body)},
+        "requestBody": {"required": True, "content": dict.fromkeys(types, body)},
         "responses": {
             "200": {"description": "Durable.", "content": _json(answers.Receipt)},
             **_refused(WRITING),

@@ -77,6 +77,14 @@ STATISTICS: Final = (
         {"type": "string", "enum": ["cells", "scan"]},
     ),
 )
+EVENTS: Final = (
+    Parameter("flow", "The flow of events that name none; else their source.", _TEXT),
+    Parameter(
+        "object_type",
+        "The type of the objects of events that name none; else the last but one part of theirs.",
+        _TEXT,
+    ),
+)
 FLOW: Final = (FROM, TO)
 PAGE: Final = (Q,)
 LIVE: Final = (Q,)

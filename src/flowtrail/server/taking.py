@@ -7,19 +7,19 @@ from starlette.requests import Request
 from flowtrail.intake.admission import Reader
 from flowtrail.intake.receipts import Receipt
 from flowtrail.server.bodies import read_body
-from flowtrail.server.parameters import NOTHING, read_parameters
+from flowtrail.server.parameters import NOTHING, Parameter, read_parameters
 from flowtrail.server.problems import Problem
 from flowtrail.server.services import caller_of, services_of
 
 
-async def take_in(request: Request, reader: Reader) -> Receipt:
-    """Have a request's body read by `reader` and written.
+async def take_in(request: Request, reader: Reader, parameters: tuple[Parameter, ...] = NOTHING) -> Receipt:
+    """Have a request's body read by `reader` and written; `parameters` are those that its URL may have.
 
     Raises: Problem, Refusal and StoreError, for the body as a whole; a receipt may say that nothing was accepted.
     """
     services = services_of(request)
     if request.scope["query_string"]:
-        read_parameters(request, NOTHING)
+        read_parameters(request, parameters)
     if services.intake is None:
         raise Problem(
             403,
