@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
+from flowtrail.projection.producers import encode_session
 from flowtrail.projection.state import State
 from flowtrail.storage.interface import Store
 from flowtrail.storage.memory.store import MemoryStore
@@ -10,7 +13,8 @@ from tests.support.stories import Json, canonical
 
 
 def seen(store: Store, tenant: str = "default") -> dict[str, Any]:
-    """States, headers, terms, cells, links and definitions, without what depends on pages and writers."""
+    """States, headers, terms, cells, links, definitions and producer sessions, without what depends on pages and
+    writers."""
     states = list(store.transactions.iter_states(tenant))
     return {
         "states": {each.id: State.load(each.facts, each.pieces or []).encode() for each in states},
@@ -18,9 +22,12 @@ def seen(store: Store, tenant: str = "default") -> dict[str, Any]:
         "terms": list(store.transactions.iter_terms(tenant)),
         "cells": {key: cell for key, cell in store.cells.iter_cells() if key.tenant == tenant},
         "links": sorted(link for link in store.transactions.iter_links() if link.tenant == tenant),
-        "definitions": [
-            each for kind in ("flow", "report") for each in store.transactions.definitions(tenant, kind)
-        ],
+        "definitions": store.transactions.definitions(tenant, "flow"),
+        "producers": {
+            each.producer: (encode_session(replace(each.session, first_at=0, last_at=0)), each.chunks)
+            for each in store.producers.iter_sessions()
+            if each.tenant == tenant
+        },
     }
 
 

@@ -1,12 +1,13 @@
 """Pages of the journal, sorted by what they speak of: the projector's input.
 
-Transactions are folded apart from each other, so their records are gathered first; links and definitions are sets
-and registers of their own and need no folding.
+Transactions are folded apart from each other, so their records are gathered first; links, definitions and what is heard
+of producers are sets and registers of their own and need no folding.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from flowtrail.intake.hearing import Hearing
 from flowtrail.ledger.pages import encoded_records, read_header, read_records, record_count
 from flowtrail.model.errors import Damaged
 from flowtrail.model.pages import Page
@@ -28,13 +29,14 @@ from flowtrail.storage.interface import Definition, LinkRow, SetAside
 class Gathered:
     """Records by tenant and transaction, with the pages they stand in; and everything that is not folded."""
 
-    __slots__ = ("definitions", "links", "records", "set_aside", "transactions")
+    __slots__ = ("definitions", "hearing", "links", "records", "set_aside", "transactions")
 
     def __init__(self) -> None:
         self.transactions: dict[str, dict[bytes, tuple[list[Folded], list[int]]]] = {}
         self.links: list[LinkRow] = []
         self.definitions: list[Definition] = []
         self.set_aside: list[SetAside] = []
+        self.hearing = Hearing()
         self.records = 0
 
 
@@ -52,12 +54,14 @@ def gather(pages: Iterable[Page]) -> Gathered:
     for page in pages:
         tenant = ""
         try:
-            tenant = read_header(page).tenant
+            header = read_header(page)
+            tenant = header.tenant
             records = _records(gathered, tenant, page)
         except Exception as error:  # noqa: BLE001 -- whatever is wrong with one page, the others go on
             gathered.set_aside.append(SetAside(tenant, page.number, -1, None, f"unreadable page: {error}"))
             continue
         gathered.records += len(records)
+        gathered.hearing.take(tenant, header.received_at, records, header.rejected)
         _sort(gathered, tenant, page.number, records)
     return gathered
 
@@ -109,13 +113,8 @@ def _sort_other(gathered: Gathered, tenant: str, record: AnyRecord | None) -> No
     if isinstance(record, LinkRecord):
         gathered.links.append(LinkRow(tenant, record.parent, record.child, record.relation))
     elif isinstance(record, FlowRecord):
-        gathered.definitions.append(_definition(tenant, "flow", (record.flow, record.version), record))
+        stamp = (record.at, record.producer or "", record.seq or 0)
+        name = (record.flow, record.version)
+        gathered.definitions.append(Definition(tenant, "flow", name, stamp, encode_record(record)))
     elif isinstance(record, ReportRecord):
-        gathered.definitions.append(_definition(tenant, "report", (record.producer,), record))
-
-
-def _definition(
-    tenant: str, kind: str, name: tuple[str, ...], record: FlowRecord | ReportRecord
-) -> Definition:
-    stamp = (record.at, record.producer or "", record.seq or 0)
-    return Definition(tenant, kind, name, stamp, encode_record(record))
+        gathered.hearing.report(tenant, record)

@@ -216,7 +216,12 @@ class Projector:
             for tenant, transactions in gathered.transactions.items()
             for key, (records, pages) in transactions.items()
         ]
-        rest = Batch(links=gathered.links, definitions=gathered.definitions, set_aside=gathered.set_aside)
+        rest = Batch(
+            links=gathered.links,
+            definitions=gathered.definitions,
+            set_aside=gathered.set_aside,
+            heard=gathered.hearing.heard,
+        )
         parts = list(_parts(items, self._writer.max_changes)) or [[]]
         beside = self._writer.hold_back_s > 0
         if not beside:

@@ -18,8 +18,8 @@ from flowtrail.model.pages import Page, page_number, split_number
 from flowtrail.model.records import AnyRecord
 from flowtrail.storage.interface import Head, Journal
 
-Taker = Callable[[int, str, Sequence[AnyRecord | None], bool], None]
-"""Told of each page: its number, tenant, records, and whether it can be believed."""
+Taker = Callable[[int, str, Sequence[AnyRecord | None], PageHeader | None, bool], None]
+"""Told of each page: its number, tenant, records, header where it can be read, and whether it can be believed."""
 
 _TELL_EVERY: Final = 50
 
@@ -83,7 +83,7 @@ class Audit:
             records = read_records(page)
         self._report.counts["pages"] += 1
         self._report.counts["records"] += len(records)
-        self._take(page.number, tenant, records, believed)
+        self._take(page.number, tenant, records, header, believed)
         return header
 
     def _hash_at(self, named: NamedHead) -> bytes | None:

@@ -13,10 +13,11 @@ from flowtrail.ledger.audit import Audit
 from flowtrail.ledger.comparison import TRIES, Comparison, Moment, present_moment
 from flowtrail.ledger.kept import parse_kept
 from flowtrail.ledger.outside import compare_definitions, compare_links
-from flowtrail.ledger.pages import read_records
+from flowtrail.ledger.pages import PageHeader, read_records
 from flowtrail.ledger.recount import Entry, Gathered
 from flowtrail.ledger.report import Report, page_place
 from flowtrail.ledger.runs import Key
+from flowtrail.ledger.sessions import compare_sessions
 from flowtrail.ledger.sums import Sums
 from flowtrail.model.errors import Damaged
 from flowtrail.model.pages import page_number, split_number
@@ -41,8 +42,14 @@ def check(store: Store, expect: str | None = None, progress: Progress | None = N
     for problem in store.check().problems:
         report.find("store", "store", problem)
 
-    def take(page: int, tenant: str, records: Sequence[AnyRecord | None], believed: bool) -> None:
-        gathered.take(page, tenant, records)
+    def take(
+        page: int,
+        tenant: str,
+        records: Sequence[AnyRecord | None],
+        header: PageHeader | None,
+        believed: bool,
+    ) -> None:
+        gathered.take(page, tenant, records, header)
         if not believed:
             gathered.doubtful.add(page)
 
@@ -59,6 +66,7 @@ def check(store: Store, expect: str | None = None, progress: Progress | None = N
             comparison.recheck(partial(_since, store, audit.heads))
             compare_links(store, gathered, views, moment)
             compare_definitions(store, gathered, views, moment)
+            compare_sessions(store, gathered, views, moment)
             _believe(store, report, views, moment)
         if kept is not None:
             audit.expect(kept)

@@ -27,12 +27,11 @@ def compare_links(store: Store, gathered: Gathered, report: Report, moment: Mome
 
 
 def compare_definitions(store: Store, gathered: Gathered, report: Report, moment: Moment) -> None:
-    """Every flow's declaration and every producer's report is the greatest that was stated."""
+    """Every flow's declaration is the greatest that was stated."""
     stored: dict[DefinitionKey, Stamped] = {}
     for tenant in sorted({writer.tenant for writer in store.journal.writers()}):
-        for kind in ("flow", "report"):
-            for held in store.transactions.definitions(tenant, kind):
-                stored[tenant, kind, held.name] = (held.stamp, held.body)
+        for held in store.transactions.definitions(tenant, "flow"):
+            stored[tenant, "flow", held.name] = (held.stamp, held.body)
     report.counts["definitions"] = len(stored)
     moved = moment.passed(store.changes)
     for key in sorted({*stored, *gathered.definitions}):

@@ -7,6 +7,7 @@ by differences is held to what stands here.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from flowtrail.ledger.pages import PageHeader
 from flowtrail.ledger.runs import Key, Runs
 from flowtrail.model.pages import split_number
 from flowtrail.model.records import (
@@ -23,6 +24,8 @@ from flowtrail.model.records import (
 from flowtrail.projection.cells import Cell, CellKey, add_into, decode_cell, encode_cell
 from flowtrail.projection.derive import header_of, tally_state, terms_of
 from flowtrail.projection.header import Header
+from flowtrail.projection.producers import Stated
+from flowtrail.projection.ranges import of_numbers
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Tally
 from flowtrail.storage.interface import Position
@@ -57,13 +60,24 @@ class Gathered:
         self.records = Runs()
         self.links = Runs()
         """(tenant, parent, child, relation) -> the page it stands in."""
+        self.sessions = Runs()
+        """(tenant, producer) -> [page, received, accepted, rejected, report], for each page that speaks of it."""
         self.definitions: dict[DefinitionKey, list[tuple[int, Stamped]]] = {}
         """Every statement of a register outside transactions, with its page: there are few."""
         self.doubtful: set[int] = set()
         """Pages that are damaged or where a record was erased: what they lack is held against nobody."""
 
-    def take(self, page: int, tenant: str, records: Iterable[AnyRecord | None]) -> None:
-        """Sort in what a page holds; where a record was erased, the page is doubtful."""
+    def take(
+        self,
+        page: int,
+        tenant: str,
+        records: Sequence[AnyRecord | None],
+        header: PageHeader | None = None,
+    ) -> None:
+        """Sort in what a page holds; where a record was erased, the page is doubtful. Producers are heard where the
+        header is given."""
+        if header is not None:
+            self._hear(page, tenant, records, header)
         here: dict[bytes, list[Folded]] = {}
         for record in records:
             if isinstance(record, BlockRecord | EndRecord):
@@ -76,15 +90,29 @@ class Gathered:
                 self.links.add((tenant, record.parent, record.child, record.relation), page)
             elif isinstance(record, FlowRecord):
                 self._define((tenant, "flow", (record.flow, record.version)), page, record)
-            elif isinstance(record, ReportRecord):
-                self._define((tenant, "report", (record.producer,)), page, record)
-            else:
+            elif record is None:
                 self.doubtful.add(page)
         for key, own in here.items():
             encoded = encode_record(own)
             self.records.add((tenant, key), [page, encoded], len(encoded) + _OBJECT_BYTES)
 
-    def _define(self, key: DefinitionKey, page: int, record: FlowRecord | ReportRecord) -> None:
+    def _hear(self, page: int, tenant: str, records: Iterable[AnyRecord | None], header: PageHeader) -> None:
+        accepted: dict[str, set[int]] = {}
+        stated: dict[str, Stated] = {}
+        for record in records:
+            if record is None or record.producer is None or record.seq is None:
+                continue
+            accepted.setdefault(record.producer, set()).add(record.seq)
+            if isinstance(record, ReportRecord):
+                own = Stated(record.at, record.seq, encode_record(record))
+                stated[record.producer] = max(own, stated.get(record.producer, own))
+        for producer in {*accepted, *header.rejected}:
+            came = of_numbers(accepted.get(producer, ()))
+            refused = of_numbers(header.rejected.get(producer, ()))
+            value = [page, header.received_at, came, refused, stated.get(producer)]
+            self.sessions.add((tenant, producer), value, _OBJECT_BYTES + 8 * (len(came) + len(refused)))
+
+    def _define(self, key: DefinitionKey, page: int, record: FlowRecord) -> None:
         stamp = (record.at, record.producer or "", record.seq or 0)
         self.definitions.setdefault(key, []).append((page, (stamp, encode_record(record))))
 
@@ -97,6 +125,7 @@ class Gathered:
         """Give memory and temporary files back."""
         self.records.close()
         self.links.close()
+        self.sessions.close()
 
 
 class Refold(NamedTuple):

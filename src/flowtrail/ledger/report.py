@@ -38,7 +38,7 @@ class Report:
     heads: list[TenantHead] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    """What was looked at: writers, pages, records, transactions, terms, cells, links, definitions."""
+    """What was looked at: writers, pages, records, transactions, terms, cells, links, definitions, producers."""
     found: Counter[str] = field(default_factory=Counter)
     """Findings by code, those beyond `MOST_FINDINGS` too."""
 

@@ -8,7 +8,7 @@ Values passed in belong to the store until the call returns; values returned bel
 MUST and MAY are meant: each MUST has a test in `tests/contract` that names it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +16,10 @@ from flowtrail.model.conditions import EVERYTHING, Condition, Moment, SortKey
 from flowtrail.model.pages import Page, Writer
 from flowtrail.projection.cells import Cell, CellKey
 from flowtrail.projection.header import Header
+from flowtrail.projection.producers import Heard
 from flowtrail.projection.state import State
+from flowtrail.storage.health import Health
+from flowtrail.storage.producers import ProducerReader
 
 DEFAULT_TENANT = "default"
 
@@ -118,8 +121,8 @@ class LinkRow(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A register outside transactions: a flow's declaration (kind "flow", name (flow, version)) or a producer
-    session's report (kind "report", name (producer,)). The greatest `stamp` wins, ties by `body`."""
+    """A register outside transactions: a flow's declaration (kind "flow", name (flow, version)). The greatest `stamp`
+    wins, ties by `body`."""
 
     tenant: str
     kind: str
@@ -148,13 +151,15 @@ class Batch:
     links: list[LinkRow] = field(default_factory=list)
     definitions: list[Definition] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    """Of each producer session at most one; see `storage.producers`."""
     position: Position = field(default_factory=dict)
     """How far the journal is folded once this batch is written: the whole vector."""
 
     @property
     def empty(self) -> bool:
         """Whether it saves a position and nothing else."""
-        return not (self.changes or self.cells or self.links or self.definitions or self.set_aside)
+        return self == Batch(position=self.position)
 
 
 class Revision(NamedTuple):
@@ -209,8 +214,8 @@ class ViewWriter(Protocol):
         """Write a batch atomically and renew the lease; the new revision and a locator for each change.
 
         MUST check in the same atomic write that `lease` is still the newest, by updating it. A batch without
-        changes, cells, links, definitions or set-aside records MAY only save the position, without a new revision.
-        Headers, terms, pieces, cells, links, change log and position are visible together or not at all;
+        anything else MAY only save the position, without a new revision. Headers, terms, pieces, cells, links,
+        producer sessions, change log and position are visible together or not at all;
         Raises: LeaseLost; StoreFull, StoreUnavailable (outcome unknown: drop every cached state, load again).
         """
 
@@ -355,14 +360,6 @@ class ChangeReader(Protocol):
         """The last revision number written under an earlier epoch of this generation; None when unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What a store says of itself: `problems` is empty when all is well."""
-
-    problems: Sequence[str]
-    facts: Mapping[str, str | int]
-
-
 class Store(Protocol):
     """One place where journal and views live. Constructing does no I/O.
 
@@ -375,6 +372,8 @@ class Store(Protocol):
     def transactions(self) -> TransactionReader: ...
     @property
     def cells(self) -> CellReader: ...
+    @property
+    def producers(self) -> ProducerReader: ...
     @property
     def changes(self) -> ChangeReader: ...
 

@@ -6,18 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from flowtrail.intake.rebuild import rebuild
 from flowtrail.model.errors import Damaged, StoreTooNew, StoreUnavailable
+from flowtrail.model.records import EndRecord
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.sqlite import connection as connections
 from flowtrail.storage.sqlite import files, journal
 from flowtrail.storage.sqlite.connection import connect_writer
+from flowtrail.storage.sqlite.schema import VIEWS_VERSION
 from tests.support.folding import Folder
-from tests.support.records import an_order, order_id
+from tests.support.journaling import Journaling, project
+from tests.support.records import BASE, an_order, order_id
 
 
 def altered(path: Path, statement: str) -> None:
     with sqlite3.connect(path) as connection:
-        connection.execute(statement)
+        connection.executescript(statement)
     connection.close()
 
 
@@ -104,13 +108,13 @@ def test_an_older_format_is_migrated_and_keeps_what_it_holds(opened, directory, 
     store.close()
     monkeypatch.setattr(journal, "JOURNAL_VERSION", 2)
     monkeypatch.setattr(journal, "JOURNAL_MIGRATIONS", {1: "ALTER TABLE page ADD COLUMN note TEXT;"})
-    monkeypatch.setattr(files, "VIEWS_VERSION", 3)
+    monkeypatch.setattr(files, "VIEWS_VERSION", VIEWS_VERSION + 2)
     monkeypatch.setattr(
         files,
         "VIEWS_MIGRATIONS",
         {
-            1: "ALTER TABLE link ADD COLUMN note TEXT",
-            2: "CREATE TABLE extra (x); CREATE INDEX extra_x ON extra (x);",
+            VIEWS_VERSION: "ALTER TABLE link ADD COLUMN note TEXT",
+            VIEWS_VERSION + 1: "CREATE TABLE extra (x); CREATE INDEX extra_x ON extra (x);",
         },
     )
 
@@ -120,11 +124,34 @@ def test_an_older_format_is_migrated_and_keeps_what_it_holds(opened, directory, 
     assert again.transactions.find("acme", order_id(1)) is not None
     for name, version, query in (
         ("journal.db", 2, "SELECT note FROM page"),
-        ("views.db", 3, "SELECT x, note FROM extra, link"),
+        ("views.db", VIEWS_VERSION + 2, "SELECT x, note FROM extra, link"),
     ):
         with sqlite3.connect(directory / name) as connection:
             assert connection.execute("PRAGMA user_version").fetchone() == (version,)
             connection.execute(query)
+
+
+def test_views_from_before_producers_were_kept_are_read_and_rebuilt(opened, directory):
+    store = opened()
+    Journaling(store, "acme").append([EndRecord(order_id(1), BASE, "shop/1", 2, "delivered", 1, BASE)])
+    project(store)
+    store.close()
+    altered(
+        directory / "views.db",
+        "DROP TABLE producer; DROP TABLE producer_chunk; DROP TABLE producer_total;"
+        " PRAGMA user_version = 1; UPDATE present SET projection = 1, holder = NULL",
+    )
+
+    store = opened(create=False)
+    assert store.views_version() == (1, False)
+    assert store.producers.sessions("acme", None, None, 5) == []
+    assert store.producers.totals("acme") == {}
+    assert store.transactions.find("acme", order_id(1)) is not None
+
+    rebuild(store)
+    assert store.views_version() == (PROJECTION_VERSION, False)
+    (found,) = store.producers.sessions("acme", None, None, 5)
+    assert (found.producer, found.session.missing) == ("shop/1", 1)
 
 
 def test_views_of_an_older_projection_are_read_but_not_written_until_they_are_rebuilt(opened, directory):

@@ -21,6 +21,7 @@ from flowtrail.model.records import (
     TransactionRecord,
 )
 from flowtrail.projection.header import Header
+from flowtrail.projection.producers import MISSING, Heard, decode_session, encode_session
 from flowtrail.storage.interface import Batch, Change, LinkRow, SetAside
 from flowtrail.storage.memory.store import MemoryStore
 from flowtrail.storage.memory.views import MemoryViewWriter
@@ -99,7 +100,8 @@ def test_a_projected_store_is_green_and_says_what_was_looked_at(store):
     assert report.counts["pages"] == 5
     assert report.counts["transactions"] == 2
     assert report.counts["links"] == 2
-    assert report.counts["definitions"] == 2
+    assert report.counts["definitions"] == 1
+    assert report.counts["producers"] == 2
     assert report.counts["terms"] > 4
     assert report.counts["cells"] > 20
     assert report.lines()[-1] == "ok"
@@ -346,6 +348,25 @@ def invent_link(views):
     views.links.add(LinkRow("default", OTHER, ORDER, "merge"))
 
 
+def lose_producer(views):
+    views.sessions.kept.popitem()
+
+
+def damage_producer(views):
+    kept = views.sessions.kept["default", "shop/1"]
+    session = decode_session(kept.body)
+    session.accepted += 1
+    kept.body = encode_session(session)
+
+
+def invent_producer(views):
+    views.sessions.hear([Heard("default", "shop/9", 1, 1, [1, 1])])
+
+
+def damage_totals(views):
+    views.sessions.totals["default"][MISSING] = 5
+
+
 def lose_definition(views):
     views.definitions.popitem()
 
@@ -382,6 +403,10 @@ def fold_further(views):
         (invent_cell, "cell", "cell default/"),
         (lose_link, "link_missing", "link default/"),
         (invent_link, "link_extra", f"link default/{OTHER.hex()} merge {ORDER.hex()}"),
+        (lose_producer, "producer_missing", "default/shop/"),
+        (damage_producer, "producer", "default/shop/1"),
+        (invent_producer, "producer_extra", "default/shop/9"),
+        (damage_totals, "producer_total", "default"),
         (lose_definition, "definition", "default/"),
         (damage_definition, "definition", "default/"),
         (forget_page, "pages", f"transaction default/{ORDER.hex()}"),

@@ -5,8 +5,9 @@ from weakref import WeakValueDictionary
 
 from flowtrail.model.clock import Clock, now_us
 from flowtrail.model.errors import StoreMissing
-from flowtrail.storage.interface import Health
+from flowtrail.storage.health import Health
 from flowtrail.storage.memory.journal import MemoryJournal
+from flowtrail.storage.memory.producers import MemoryProducers
 from flowtrail.storage.memory.reader import MemoryReader
 from flowtrail.storage.memory.views import MemoryViewWriter, Shelf
 
@@ -44,6 +45,7 @@ class MemoryStore:
         self._place = place
         self.journal = place.journal
         self.transactions = self.cells = self.changes = MemoryReader(place.shelf)
+        self.producers = MemoryProducers(place.shelf)
 
     def hold(self) -> None:
         """Nobody outside this process can write it."""

@@ -25,6 +25,7 @@ from flowtrail.storage.interface import (
     Stored,
     ViewWriter,
 )
+from flowtrail.storage.memory.sessions import Sessions
 
 Key = tuple[str, bytes]
 
@@ -68,6 +69,7 @@ class Views:
     links: set[LinkRow] = field(default_factory=set)
     definitions: dict[tuple[str, str, tuple[str, ...]], Definition] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)
+    sessions: Sessions = field(default_factory=Sessions)
     log: list[tuple[int, str, bytes]] = field(default_factory=list)
 
 
@@ -182,6 +184,7 @@ class MemoryViewWriter:
             held = views.definitions.get(name)
             if held is None or (held.stamp, held.body) < (definition.stamp, definition.body):
                 views.definitions[name] = definition
+        views.sessions.hear(batch.heard)
         views.set_aside.extend(entry for entry in batch.set_aside if entry not in views.set_aside)
 
 

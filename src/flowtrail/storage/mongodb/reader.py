@@ -1,12 +1,9 @@
 """Reading views: each call is one snapshot, which also says which generation of views is present."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 import msgspec
 from pymongo import ASCENDING, timeout
-from pymongo.client_session import ClientSession
 
 from flowtrail.model.statuses import RELATIONS
 from flowtrail.projection.cells import Cell, CellKey
@@ -22,7 +19,7 @@ from flowtrail.storage.interface import (
 )
 from flowtrail.storage.mongodb import cells
 from flowtrail.storage.mongodb.changelog import read_changed
-from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, Document, snapshot, store_errors
+from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, store_errors
 from flowtrail.storage.mongodb.names import TENANT_BYTES, Tenants, read_cohorts
 from flowtrail.storage.mongodb.present import Present, unpack_position
 from flowtrail.storage.mongodb.reading import Rows
@@ -42,41 +39,22 @@ from flowtrail.storage.mongodb.schema import (
     SET_ASIDE,
     TRANSACTIONS,
     Names,
-    Views,
 )
+from flowtrail.storage.mongodb.snapshots import Snapshot, Snapshots
 from flowtrail.storage.mongodb.walk import Walk
 
 _decode_set_aside = msgspec.msgpack.Decoder(tuple[int, int, int, bytes | None, str]).decode
-
-
-@dataclass(slots=True)
-class _Snapshot:
-    """One moment: its session, the generation present in it, and that generation's state."""
-
-    session: ClientSession
-    views: Views
-    state: Document
-    epoch: int
 
 
 class MongoReader:
     """All three reading roles. Any thread."""
 
     def __init__(self, client: Client, database: Names, tenants: Tenants) -> None:
-        self._client = client
-        self._database = database
         self._tenants = tenants
         self._present = Present(database)
+        self._snapshot = Snapshots(client, database).snapshot
 
-    @contextmanager
-    def _snapshot(self, what: str) -> Iterator[_Snapshot]:
-        with store_errors(what), snapshot(self._client) as session:
-            held = self._present.read(session)
-            generation = held["current"]
-            views = Views(self._database, generation)
-            yield _Snapshot(session, views, held["generations"][generation], held["epoch"])
-
-    def _rows(self, at: _Snapshot, tenant: str, number: int) -> Rows:
+    def _rows(self, at: Snapshot, tenant: str, number: int) -> Rows:
         return Rows(at.views, at.session, (number, tenant), Bodies())
 
     # --- transactions ---
@@ -100,7 +78,7 @@ class MongoReader:
             number = self._tenants.find(selection.tenant)
             return (0, True) if number is None else self._walk(at, selection, number).count()
 
-    def _walk(self, at: _Snapshot, selection: Selection, number: int) -> Walk:
+    def _walk(self, at: Snapshot, selection: Selection, number: int) -> Walk:
         cohorts = read_cohorts(at.views, at.session, number)
         return Walk(self._rows(at, selection.tenant, number), selection, number, cohorts)
 

@@ -37,11 +37,26 @@ COHORTS: Final = "cohort"
 LINKS: Final = "link"
 DEFINITIONS: Final = "definition"
 SET_ASIDE: Final = "set_aside"
+PRODUCERS: Final = "producer"
+PRODUCER_CHUNKS: Final = "producer_chunk"
 CHANGES: Final = "change"
-VIEWS: Final = (TRANSACTIONS, UPDATED, PIECES, CELLS, COHORTS, LINKS, DEFINITIONS, SET_ASIDE, CHANGES)
+VIEWS: Final = (
+    TRANSACTIONS,
+    UPDATED,
+    PIECES,
+    CELLS,
+    COHORTS,
+    LINKS,
+    DEFINITIONS,
+    SET_ASIDE,
+    PRODUCERS,
+    PRODUCER_CHUNKS,
+    CHANGES,
+)
 
 BY_TERM: Final = "by_term"
 BY_END: Final = "by_end"
+BY_LOSS: Final = "by_loss"
 
 CREATE_S: Final = 10.0
 """How long creating is tried while another server does the same."""
@@ -81,6 +96,12 @@ class Views:
             session=session,
         )
         self[LINKS].create_index([("c", 1)], session=session)
+        self[PRODUCERS].create_index(
+            [("x", 1), ("_id", 1)],
+            name=BY_LOSS,
+            partialFilterExpression={"x": {"$exists": True}},
+            session=session,
+        )
 
     def drop(self) -> None:
         """Remove the collections."""

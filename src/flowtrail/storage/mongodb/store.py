@@ -3,11 +3,12 @@
 from flowtrail.model.clock import Clock, now_us
 from flowtrail.model.errors import StoreMissing, StoreUnavailable
 from flowtrail.projection.version import PROJECTION_VERSION
-from flowtrail.storage.interface import Health
+from flowtrail.storage.health import Health
 from flowtrail.storage.mongodb.connection import Client, connect, database_name, shown, store_errors
 from flowtrail.storage.mongodb.journal import MongoJournal
 from flowtrail.storage.mongodb.names import Tenants
 from flowtrail.storage.mongodb.present import Present, usable
+from flowtrail.storage.mongodb.producers import MongoProducers
 from flowtrail.storage.mongodb.reader import MongoReader
 from flowtrail.storage.mongodb.schema import COHORTS, JOURNAL, VIEWS, Names, Views, prepare
 from flowtrail.storage.mongodb.views import MongoViewWriter
@@ -41,6 +42,7 @@ class MongoStore:
         self._tenants = Tenants(database)
         self.journal = MongoJournal(client, database)
         self.transactions = self.cells = self.changes = MongoReader(client, database, self._tenants)
+        self.producers = MongoProducers(client, database, self._tenants)
 
     def hold(self) -> None:
         """Nothing to hold: several servers may write into one database."""

@@ -38,6 +38,7 @@ from flowtrail.storage.mongodb.connection import (
 )
 from flowtrail.storage.mongodb.names import Tenants
 from flowtrail.storage.mongodb.present import Present, unpack_position
+from flowtrail.storage.mongodb.producers import hear
 from flowtrail.storage.mongodb.rows import Bodies, decode_header, id_of, tenant_key, terms_in, transaction_key
 from flowtrail.storage.mongodb.schema import (
     DEFINITIONS,
@@ -167,7 +168,14 @@ class MongoViewWriter:
 
     def _give_tenants(self, batch: Batch) -> None:
         """Number new tenants before the transaction begins: it would neither see nor roll back their numbers."""
-        for rows in (batch.changes, batch.links, batch.definitions, batch.set_aside, batch.cells):
+        for rows in (
+            batch.changes,
+            batch.links,
+            batch.definitions,
+            batch.set_aside,
+            batch.heard,
+            batch.cells,
+        ):
             for tenant in {row.tenant for row in rows}:
                 self._tenants.give(tenant)
 
@@ -184,6 +192,7 @@ class MongoViewWriter:
         self._write_links(session, views, batch.links)
         self._write_definitions(session, views, batch.definitions)
         self._write_set_aside(session, views, batch.set_aside)
+        hear(session, views, self._tenants, batch.heard)
         held.log.add(session, self._tenants, batch.changes, revision)
         gone = held.log.outlived(session, revision)
         if gone is not None and gone > state["log_from"]:

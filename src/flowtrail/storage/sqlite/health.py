@@ -8,7 +8,7 @@ from typing import Final
 
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.errors import StoreError
-from flowtrail.storage.interface import Health
+from flowtrail.storage.health import Health
 from flowtrail.storage.sqlite.connection import size_of
 from flowtrail.storage.sqlite.lock import find_holder
 from flowtrail.storage.sqlite.pool import ReadPool

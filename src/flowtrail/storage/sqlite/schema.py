@@ -9,8 +9,22 @@ from typing import Final
 JOURNAL_VERSION: Final = 1
 JOURNAL_MIGRATIONS: Final[dict[int, str]] = {}
 """Version -> statements that lead from it to the next. The journal is never made anew: every version has an entry."""
-VIEWS_VERSION: Final = 1
-VIEWS_MIGRATIONS: Final[dict[int, str]] = {}
+VIEWS_VERSION: Final = 2
+
+_PRODUCERS: Final = """
+-- Producer sessions: see `projection.producers`. `lost`: whether something is known to be.
+CREATE TABLE producer (
+    number INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, name TEXT NOT NULL, lost INTEGER NOT NULL, body BLOB NOT NULL,
+    UNIQUE (tenant, name)
+);
+CREATE INDEX producer_lost ON producer (tenant, name) WHERE lost;
+CREATE TABLE producer_chunk (
+    producer INTEGER NOT NULL, chunk INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (producer, chunk)
+) WITHOUT ROWID;
+CREATE TABLE producer_total (tenant INTEGER PRIMARY KEY, body BLOB NOT NULL);
+"""
+
+VIEWS_MIGRATIONS: Final[dict[int, str]] = {1: _PRODUCERS}
 """The same for views. What tables cannot be altered into raises `PROJECTION_VERSION` too: then they are rebuilt."""
 
 JOURNAL: Final = """
@@ -21,7 +35,8 @@ CREATE TABLE page (
 );
 """
 
-VIEWS: Final = """
+VIEWS: Final = (
+    """
 -- One row: what is visible now, and who may change it.
 CREATE TABLE present (
     one INTEGER PRIMARY KEY CHECK (one = 1), generation TEXT NOT NULL, projection INTEGER NOT NULL,
@@ -91,3 +106,5 @@ CREATE TABLE change (
     PRIMARY KEY (revision, tenant)
 ) WITHOUT ROWID;
 """
+    + _PRODUCERS
+)

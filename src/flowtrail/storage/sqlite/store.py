@@ -4,13 +4,14 @@ from pathlib import Path
 
 from flowtrail.model.clock import Clock, now_us
 from flowtrail.model.errors import StoreMissing
-from flowtrail.storage.interface import Health
+from flowtrail.storage.health import Health
 from flowtrail.storage.sqlite.connection import store_errors, sync_directory
 from flowtrail.storage.sqlite.files import ViewsFiles
 from flowtrail.storage.sqlite.health import health_of
 from flowtrail.storage.sqlite.journal import SqliteJournal
 from flowtrail.storage.sqlite.lock import Hold
 from flowtrail.storage.sqlite.pool import ReadPool
+from flowtrail.storage.sqlite.producers import SqliteProducers
 from flowtrail.storage.sqlite.reader import SqliteReader
 from flowtrail.storage.sqlite.views import SqliteViewWriter
 
@@ -31,6 +32,7 @@ class SqliteStore:
         self._pages = ReadPool(self._directory / "journal.db")
         self.journal = SqliteJournal(self._directory / "journal.db", self._pages, self.hold)
         self.transactions = self.cells = self.changes = SqliteReader(self._views)
+        self.producers = SqliteProducers(self._views)
 
     def open(self, *, create: bool = True) -> None:
         with store_errors(f"opening {self._directory}"):

@@ -19,6 +19,7 @@ from flowtrail.storage.sqlite.changes import ChangeWriter, Locator
 from flowtrail.storage.sqlite.connection import store_errors, synced, transaction
 from flowtrail.storage.sqlite.files import ViewsFiles
 from flowtrail.storage.sqlite.names import Names
+from flowtrail.storage.sqlite.producers import hear
 from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, header_of_row, piece_places
 
 _AT_ONCE: Final = 200
@@ -232,6 +233,7 @@ class SqliteViewWriter:
                 for entry in batch.set_aside
             ],
         )
+        hear(connection, names, batch.heard)
         held.log.add(names, batch.changes, revision)
         connection.execute("UPDATE present SET revision = ?, position = ?", (revision, position))
         return list(locators)

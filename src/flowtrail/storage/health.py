@@ -1,0 +1,12 @@
+"""What a store says of itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a store says of itself: `problems` is empty when all is well."""
+
+    problems: Sequence[str]
+    facts: Mapping[str, str | int]
