@@ -39,8 +39,11 @@ def check(store: Store, expect: str | None = None, progress: Progress | None = N
     """
     kept = None if expect is None else parse_kept(expect)
     report, gathered, sums = Report(), Gathered(), Sums()
-    for problem in store.check().problems:
+    health = store.check()
+    for problem in health.problems:
         report.find("store", "store", problem)
+    for warning in health.warnings:
+        report.note(warning)
 
     def take(
         page: int,

@@ -1,12 +1,15 @@
 """The files of a SQLite store: made durably, opened as asked, of a known version."""
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from flowtrail.intake.rebuild import rebuild
+from flowtrail.ledger.check import check
 from flowtrail.model.errors import Damaged, StoreTooNew, StoreUnavailable
 from flowtrail.model.records import EndRecord
 from flowtrail.projection.version import PROJECTION_VERSION
@@ -228,3 +231,13 @@ def test_health_names_sizes_and_holder(store, reading):
     assert health.facts["journal.db bytes"] > 0
     assert health.facts["views.db bytes"] > 0
     assert str(os.getpid()) in str(health.facts["held by"])
+
+
+def test_little_space_is_a_warning_and_no_damage(store, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100 * 1024 * 1024))
+
+    health = store.check()
+
+    assert health.problems == []
+    assert [warning for warning in health.warnings if "100 MiB are free" in warning]
+    assert check(store).ok

@@ -21,7 +21,7 @@ _STEPS: Final = 100_000
 
 
 def health_of(directory: Path, pools: Sequence[ReadPool]) -> Health:
-    """Problems and facts of the store in a directory."""
+    """Problems, warnings and facts of the store in a directory."""
     problems: list[str] = []
     facts: dict[str, str | int] = {"store": f"sqlite:{directory}", "sqlite": sqlite3.sqlite_version}
     for pool in pools:
@@ -37,12 +37,13 @@ def health_of(directory: Path, pools: Sequence[ReadPool]) -> Health:
         problems.extend(f"{pool.path}: {line}" for line in said or ())
     free = shutil.disk_usage(directory).free
     facts["free bytes"] = free
+    warnings = []
     if free < LOW_SPACE_BYTES:
-        problems.append(f"only {free // 1024 // 1024} MiB are free at {directory}")
+        warnings.append(f"only {free // 1024 // 1024} MiB are free at {directory}")
     holder = find_holder(directory)
     if holder is not None:
         facts["held by"] = holder.address or f"process {holder.pid}"
-    return Health(problems, facts)
+    return Health(problems, facts, warnings)
 
 
 def _quick_check(pool: ReadPool) -> list[str] | None:
