@@ -12,7 +12,7 @@ Bytes are counted by two numbers that only grow: `_level`, what was ever put, an
 
 import _thread
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -147,13 +147,16 @@ class Outbox:
     def _release(self, size: int) -> None:
         self._released += size
         self._full_at = self._released + self._limit
-        self._bar = self._full_at if self._full_at < self._wake_at else self._wake_at
+        self._lower_bar()
+
+    def _lower_bar(self) -> None:
+        self._bar = self._wake_at if self._wake_at < self._full_at else self._full_at  # noqa: FURB136 -- a call
 
     def ring(self) -> None:
         """Wake the delivery thread, or start it."""
         if self._started.acquire(blocking=False):
             if not self._start():
-                self._wake_at = self._level + _RETRY_BYTES
+                self._wake_at = self._bar = ALWAYS
                 self._started.release()
             return
         try:
@@ -161,6 +164,56 @@ class Outbox:
         except RuntimeError:
             return  # it rings already
 
+    # What follows is for the delivery thread, and for whoever ends it.
 
-_RETRY_BYTES: Final = 64 * 1024
-"""Of records between two tries to start a thread where none could be started."""
+    @property
+    def started(self) -> bool:
+        """Whether there is, or was, a thread."""
+        return self._started.locked()
+
+    @property
+    def waiting(self) -> int:
+        """Items in the queue."""
+        return len(self._queue)
+
+    @property
+    def bytes_held(self) -> int:
+        """What the queue holds, about."""
+        return self._level - self._released
+
+    def wake_at(self, size: int | None) -> None:
+        """From now on a put rings as soon as the queue holds more than `size` bytes; None: none does. What was put
+        before may not have rung."""
+        self._wake_at = NEVER if size is None else self._released + size
+        self._lower_bar()
+
+    def wake_at_once(self) -> None:
+        """From now on the next put rings."""
+        self._wake_at = ALWAYS
+        self._lower_bar()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until somebody rings, or so long."""
+        self._bell.acquire(timeout=min(max(timeout_s, 0), _LONGEST_WAIT_S))
+
+    def take(self) -> Item | None:
+        """The oldest item, whose bytes count until they are released."""
+        try:
+            return self._queue.popleft()
+        except IndexError:
+            return None
+
+    def release(self, size: int) -> None:
+        """What was taken is gone from memory, or counted elsewhere."""
+        self._release(size)
+
+    def close(self) -> None:
+        """From now on give up whatever is put."""
+        self._closed = True
+        self._wake_at = NEVER
+        # Below every level, so that each put takes the slow road.
+        self._bar = self._full_at = ALWAYS
+
+
+_LONGEST_WAIT_S: Final = 3_600.0
+"""Within what every platform's locks can wait."""

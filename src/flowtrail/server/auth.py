@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from flowtrail.model.addresses import is_loopback
 from flowtrail.server.problems import Problem
-from flowtrail.server.settings import Settings, is_loopback
+from flowtrail.server.settings import Settings
 from flowtrail.storage.interface import DEFAULT_TENANT
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})

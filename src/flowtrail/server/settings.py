@@ -3,12 +3,13 @@
 The table is what the command line offers, what the environment is read by, and what the documentation prints.
 """
 
-import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from flowtrail.intake.foreign.otlp_settings import read_attributes, read_names
+from flowtrail.model.addresses import is_loopback
 from flowtrail.model.errors import Refusal, shorten
 from flowtrail.storage import DEFAULT_STORE
 
@@ -31,6 +32,9 @@ class Settings:
     drain_s: float = 10.0
     body_memory_mib: int = 256
     live_connections: int = 500
+    multi_object_flows: str | None = None
+    otlp_objects: str | None = None
+    otlp_keys: str | None = None
     log_level: str = "warning"
 
     @property
@@ -53,6 +57,16 @@ class Setting:
 
 def _text(text: str) -> str:
     return text
+
+
+def _checked(read: Callable[[str], Any]) -> Callable[[str], str]:
+    """Text that somebody else reads when it is needed, and that can be read."""
+
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return check
 
 
 def _number(low: int, high: int) -> Callable[[str], int]:
@@ -159,6 +173,27 @@ SETTINGS: Final = (
         "0 to 100000",
     ),
     Setting(
+        "multi_object_flows",
+        "FLOWTRAIL_MULTI_OBJECT_FLOWS",
+        "Flows in which one trace carries many objects, each span naming its own.",
+        _checked(read_names),
+        "names of flows between commas",
+    ),
+    Setting(
+        "otlp_objects",
+        "FLOWTRAIL_OTLP_OBJECTS",
+        "Attributes of spans that hold the id of an object, by its type.",
+        _checked(read_attributes),
+        "`type=attribute` between commas",
+    ),
+    Setting(
+        "otlp_keys",
+        "FLOWTRAIL_OTLP_KEYS",
+        "Attributes of spans that become search keys, by the key's name.",
+        _checked(read_attributes),
+        "`key=attribute` between commas",
+    ),
+    Setting(
         "log_level",
         "FLOWTRAIL_LOG_LEVEL",
         "What goes to standard error.",
@@ -220,19 +255,6 @@ def check_reach(settings: Settings) -> None:
             settings.host,
             "a key, or a loopback address",
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or literal address means this machine alone; never resolves a name."""
-    name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
 
 
 def default_of(field: str) -> Any:

@@ -1,0 +1,143 @@
+"""From items to what travels: records as lines, some of which make a parcel.
+
+A parcel is sent as it is until its fate is known; its bytes never change, so that sending it twice is harmless.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from flowtrail.model.clock import now_us
+from flowtrail.model.ids import random_bytes
+from flowtrail.model.limits import MAX_RECORD_BYTES
+from flowtrail.sdk.counts import Tally
+from flowtrail.sdk.outbox import Item, Outbox
+
+MOST_RECORDS: Final = 2_000
+"""In one parcel: an answer that rejects them all still fits into what is read of it."""
+_AT_ONCE_BYTES: Final = 64 * 1024
+"""Of items that are taken from the queue together, before they are encoded."""
+_AT_ONCE: Final = 256
+
+UNENCODABLE: Final = "unencodable"
+TOO_LARGE: Final = "record_too_large"
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Parcel(NamedTuple):
+    """Lines in their order. `reports` are the places of those that nobody put."""
+
+    lines: list[bytes]
+    reports: frozenset[int] = frozenset()
+    adopted: bool = False
+    """Whether another process left them, whose counts are not ours."""
+    advance: Callable[[int], None] | None = None
+    """Told how many lines are settled, from the front on."""
+
+    @property
+    def records(self) -> int:
+        """Lines that count in this session."""
+        return 0 if self.adopted else len(self.lines) - len(self.reports)
+
+    def halves(self) -> "tuple[Parcel, Parcel]":
+        """The same, in two."""
+        middle = len(self.lines) // 2
+        first = frozenset(place for place in self.reports if place < middle)
+        second = frozenset(place - middle for place in self.reports - first)
+        return self._replace(lines=self.lines[:middle], reports=first), self._replace(
+            lines=self.lines[middle:], reports=second
+        )
+
+
+def new_session(name: str) -> str:
+    """A producer that was never there before."""
+    return f"{name.strip('/') or 'producer'}/{random_bytes(8).hex()}"
+
+
+def encode_item(item: Item) -> bytes | str:
+    """The record as JSON, without its stamp; or why it cannot be sent."""
+    try:
+        body = _encode(item.record())
+    except Exception:  # noqa: BLE001 -- whatever a record is made of must not end the thread
+        return UNENCODABLE
+    return TOO_LARGE if len(body) > MAX_RECORD_BYTES - _STAMP_BYTES else body
+
+
+_STAMP_BYTES: Final = 1_024
+"""Room for a producer's 200 characters and a number."""
+
+
+class Stamp:
+    """Writes a producer's name and the record's number into it."""
+
+    def __init__(self, producer: str) -> None:
+        self._head = b'{"producer":' + _encode(producer) + b',"seq":'
+
+    def on(self, body: bytes, seq: int) -> bytes:
+        """A line."""
+        return b"%b%d,%b" % (self._head, seq, body[1:])
+
+
+def report_of(produced: int, tally: Tally, dropped: dict[str, int]) -> dict[str, Any]:
+    """What a session says of itself; its own number is among those it counts."""
+    return {
+        "kind": "report",
+        "at": now_us(),
+        "produced": produced + tally.reports + 1,
+        "sent": tally.sequence + 1,
+        "dropped": dropped,
+    }
+
+
+class Queued:
+    """Parcels of what waits in memory."""
+
+    def __init__(self, outbox: Outbox, tally: Tally, producer: str, most_bytes: int) -> None:
+        self._outbox, self._tally = outbox, tally
+        self._most = most_bytes
+        self._stamp = Stamp(producer)
+
+    def next(self, report: Callable[[], dict[str, Any] | None]) -> Parcel | None:
+        """What waits, up to a parcel's size; with a report behind it if there is one."""
+        lines: list[bytes] = []
+        size = 0
+        while size < self._most and len(lines) < MOST_RECORDS - 1 and (items := self._take()):
+            for item in items:
+                if (line := self._line_of(item)) is not None:
+                    lines.append(line)
+                    size += len(line)
+        said = report()
+        if said is None:
+            return Parcel(lines) if lines else None
+        with self._tally.lock:
+            self._tally.sequence += 1
+            self._tally.reports += 1
+        lines.append(self._stamp.on(_encode(said), self._tally.sequence))
+        return Parcel(lines, frozenset([len(lines) - 1]))
+
+    def _take(self) -> list[Item]:
+        items: list[Item] = []
+        size = 0
+        with self._tally.lock:
+            while (
+                size < _AT_ONCE_BYTES and len(items) < _AT_ONCE and (item := self._outbox.take()) is not None
+            ):
+                items.append(item)
+                size += item.cost
+            self._tally.in_hand += len(items)
+            self._tally.taken += len(items)
+        return items
+
+    def _line_of(self, item: Item) -> bytes | None:
+        body = encode_item(item)
+        # What an item holds may grow until it is taken, which `record` did.
+        self._outbox.release(item.cost)
+        with self._tally.lock:
+            if isinstance(body, str):
+                self._tally.drop(body)
+                item.taken = True
+                return None
+            self._tally.sequence += 1
+        return self._stamp.on(body, self._tally.sequence)
