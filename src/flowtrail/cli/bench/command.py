@@ -12,7 +12,7 @@ import msgspec
 from cyclopts import Parameter
 
 from flowtrail import __version__
-from flowtrail.cli.bench import reading, rebuilding, speed
+from flowtrail.cli.bench import reading, rebuilding, speed, tracing
 from flowtrail.cli.bench.subject import Subject, directory_bytes, running
 from flowtrail.cli.console import answers, errors, print_json
 from flowtrail.cli.doctor import fsync_seconds
@@ -20,7 +20,7 @@ from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.model.ids import random_bytes
 from flowtrail.simulator.workload import RECORDS_A_TRANSACTION
 
-FIGURES = ("whole", "interleaved", "acknowledged", "visible", "reading", "large")
+FIGURES = ("whole", "interleaved", "acknowledged", "visible", "reading", "large", "otlp")
 
 
 def command(
@@ -62,6 +62,8 @@ def command(
         if "large" in wanted:
             with _server(store, place) as subject:
                 report["large"] = reading.large_transaction(subject)
+        if "otlp" in wanted:
+            report |= _otlp(store, place, records, runs)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
@@ -135,6 +137,21 @@ def _acknowledged(store: str | None, place: str, records: int, runs: int) -> dic
             with _server(store, place, *options) as subject, subject.projector_resting():
                 found.append(speed.acknowledgement(subject, prepared))
         told[name] = {figure: median(run[figure] for run in found) for figure in found[0]}
+    return told
+
+
+def _otlp(store: str | None, place: str, spans: int, runs: int) -> dict[str, Any]:
+    """Spans over OTLP, traces told whole and scattered over open ones."""
+    told: dict[str, Any] = {}
+    for name in ("whole", "scattered"):
+        prepared = tracing.Prepared(spans, scattered=name == "scattered")
+        found = []
+        for number in range(runs):
+            with _server(store, place) as subject:
+                found.append(tracing.measure(subject, prepared))
+            errors.print(f"otlp {name}, run {number + 1}: {found[-1]}")
+        middle = {figure: median(run[figure] for run in found) for figure in found[0]}
+        told[f"otlp {name}"] = {"median": middle, "runs": found}
     return told
 
 

@@ -80,6 +80,28 @@ def acknowledgement(subject: Subject, prepared: list[bytes]) -> dict[str, float]
 
 def assert_queryable(subject: Subject, workload: Workload, tokens: list[str]) -> None:
     """Everything is there: exact totals, statistics, by id with every execution, and by its terms. Raises: NotQueryable."""
+    assert_visible(subject, tokens)
+    count = workload.transactions
+    expect(subject.get("/v1/transactions", page_size=1, count="exact").json()["total"], count, "total")
+    ended = subject.get("/v1/transactions", page_size=1, count="exact", q="status:delivered,failed").json()
+    expect(ended["total"], count, "ended")
+    counted = subject.get("/v1/statistics", group_by="block").json()
+    executions = {
+        b["group"]["block"]: b["executions"]["arrivals"] for b in counted["buckets"] if b.get("executions")
+    }
+    for block, _ in BLOCKS:
+        expect(executions.get(block), count, f"executions of {block}")
+    for number in {0, count // 2, count - 1}:
+        key = transaction_id(workload, number)
+        found = subject.get(f"/v1/transactions/{key}").json()
+        expect(len(found["blocks"]), len(BLOCKS), f"executions of {key}")
+        for q in (found["object_id"], f"key.customer:{found['keys']['customer']}", f"version:3 {key}"):
+            listed = subject.get("/v1/transactions", q=q, page_size=1000).json()["transactions"]
+            expect(key in [row["id"] for row in listed], True, f"{q} finds {key}")
+
+
+def assert_visible(subject: Subject, tokens: list[str]) -> None:
+    """Wait until everything that these tokens name is visible. Raises: NotQueryable."""
     for token in tokens:
         while True:
             answer = subject.get("/v1/transactions", after=token, page_size=1, count="none")
@@ -87,26 +109,10 @@ def assert_queryable(subject: Subject, workload: Workload, tokens: list[str]) ->
                 break
             if answer.status_code != httpx2.codes.GATEWAY_TIMEOUT:
                 raise NotQueryable(answer.text)
-    count = workload.transactions
-    _expect(subject.get("/v1/transactions", page_size=1, count="exact").json()["total"], count, "total")
-    ended = subject.get("/v1/transactions", page_size=1, count="exact", q="status:delivered,failed").json()
-    _expect(ended["total"], count, "ended")
-    counted = subject.get("/v1/statistics", group_by="block").json()
-    executions = {
-        b["group"]["block"]: b["executions"]["arrivals"] for b in counted["buckets"] if b.get("executions")
-    }
-    for block, _ in BLOCKS:
-        _expect(executions.get(block), count, f"executions of {block}")
-    for number in {0, count // 2, count - 1}:
-        key = transaction_id(workload, number)
-        found = subject.get(f"/v1/transactions/{key}").json()
-        _expect(len(found["blocks"]), len(BLOCKS), f"executions of {key}")
-        for q in (found["object_id"], f"key.customer:{found['keys']['customer']}", f"version:3 {key}"):
-            listed = subject.get("/v1/transactions", q=q, page_size=1000).json()["transactions"]
-            _expect(key in [row["id"] for row in listed], True, f"{q} finds {key}")
 
 
-def _expect(found: object, wanted: object, what: str) -> None:
+def expect(found: object, wanted: object, what: str) -> None:
+    """Raises: NotQueryable when something else was found."""
     if found != wanted:
         raise NotQueryable(f"{what}: found {found!r}, expected {wanted!r}")
 

@@ -1,21 +1,21 @@
 """OTLP traces at intake: a body becomes canonical records, and refusals span by span.
 
-body ── otlp_protobuf or otlp_json ──► spans ── otlp_plain: ordinary ones, by column ──► canonical bytes
+body ── otlp_protobuf or otlp_json ──► rows ── otlp_plain: ordinary spans, by column ──► canonical bytes
                                          │ anything else
                                          ▼
                                    otlp_mapping: one by one ──► canonical bytes, or a refusal
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from flowtrail.intake.admission import Reader
 from flowtrail.intake.bodies import decompress
 from flowtrail.intake.foreign import otlp_json, otlp_protobuf
+from flowtrail.intake.foreign.otlp_groups import Group
 from flowtrail.intake.foreign.otlp_mapping import Mapping
-from flowtrail.intake.foreign.otlp_origin import Origin
+from flowtrail.intake.foreign.otlp_plain import PlainReader
 from flowtrail.intake.foreign.otlp_settings import TraceSettings
-from flowtrail.intake.foreign.otlp_spans import Span
 from flowtrail.intake.wire import Decoded, Rejected
 from flowtrail.model.errors import Refusal, shorten
 from flowtrail.model.limits import MAX_BODY_RECORDS
@@ -41,79 +41,80 @@ def media_type(content_type: str | None) -> str:
 
 def trace_reader(settings: TraceSettings) -> Reader:
     """What reads traces as these settings say. `index` of a refusal counts the body's spans from 0."""
+    encodings = {
+        PROTOBUF: _Encoding(
+            otlp_protobuf.Groups(),
+            PlainReader(settings, otlp_protobuf.read_attribute, otlp_protobuf.read_name),
+        ),
+        JSON: _Encoding(otlp_json.Groups(), PlainReader(settings, otlp_json.read_attribute, str)),
+    }
 
     def read(
         tenant: str, body: bytes, content_type: str | None, content_encoding: str | None, received_at: int
     ) -> Decoded:
-        kind = media_type(content_type)
-        plain = decompress(body, content_encoding)
-        read_all = _protobuf if kind == PROTOBUF else _json
-        into = _Into(Mapping(tenant, settings))
-        for path, origin, span, view in read_all(plain):
-            into.add(path, origin, span, view)
+        encoding = encodings[media_type(content_type)]
+        groups = encoding.groups(decompress(body, content_encoding))
+        spans = sum(group.size for group in groups)
+        if spans > MAX_BODY_RECORDS:
+            raise Refusal(
+                "too_many_records",
+                "the body holds too many spans; send them in several requests",
+                "body",
+                spans,
+                f"at most {MAX_BODY_RECORDS} spans",
+                413,
+            )
+        into = _Into(Mapping(tenant, settings), encoding.plain)
+        for group in groups:
+            into.add(group)
         return Decoded(None, into.encoded, into.rejected, received_at)
 
     return read
 
 
+class _Encoding(NamedTuple):
+    """How one encoding is read."""
+
+    groups: Callable[[bytes], list[Group]]
+    plain: PlainReader
+
+
 class _Into:
     """What became of the spans so far."""
 
-    def __init__(self, mapping: Mapping) -> None:
-        self._mapping = mapping
+    def __init__(self, mapping: Mapping, plain: PlainReader) -> None:
+        self._mapping, self._plain = mapping, plain
         self.encoded: list[bytes] = []
         self.rejected: list[Rejected] = []
         self._spans = 0
 
-    def add(self, path: str, origin: Origin, read: Callable[[Any], Span], view: Any) -> None:
-        try:
-            self.encoded += self._mapping.encoded(read(view), origin)
-        except Refusal as refusal:
-            field = path if refusal.field is None else f"{path}.{refusal.field}"
-            self.rejected.append(
-                Rejected(
-                    self._spans,
-                    refusal.code,
-                    shorten(field),
-                    refusal.received,
-                    refusal.allowed,
-                    refusal.message,
-                )
+    def add(self, group: Group) -> None:
+        """Take the spans of a group; those that are refused spoil no other."""
+        if isinstance(group.shared, Refusal):
+            for place in range(group.size):
+                self._refuse(group, place, group.shared)
+        else:
+            places: Sequence[int] = range(group.size)
+            if group.rows is not None:
+                places = self._plain.read(group.rows, *group.shared, self.encoded)
+            for place in places:
+                try:
+                    self.encoded += self._mapping.encoded(group.read(place), group.shared.origin)
+                except Refusal as refusal:
+                    self._refuse(group, place, refusal)
+        self._spans += group.size
+
+    def _refuse(self, group: Group, place: int, refusal: Refusal) -> None:
+        field = f"{group.path}.spans[{place}]"
+        if refusal.field is not None:
+            field += f".{refusal.field}"
+        self.rejected.append(
+            Rejected(
+                self._spans + place,
+                refusal.code,
+                shorten(field),
+                refusal.received,
+                refusal.allowed,
+                refusal.message,
             )
-        self._spans += 1
-
-
-def _protobuf(body: bytes) -> Iterator[tuple[str, Origin, Callable[[Any], Span], Any]]:
-    traces = otlp_protobuf.parse(body)
-    _check_count(sum(len(scope.spans) for _, _, scope in otlp_protobuf.groups(traces)))
-    for path, resource, scope in otlp_protobuf.groups(traces):
-        origin = Origin(
-            otlp_protobuf.read_resource(resource.resource, resource.schema_url),
-            otlp_protobuf.read_scope(scope.scope, scope.schema_url),
-        )
-        for place, view in enumerate(scope.spans):
-            yield f"{path}.spans[{place}]", origin, otlp_protobuf.read_span, view
-
-
-def _json(body: bytes) -> Iterator[tuple[str, Origin, Callable[[Any], Span], Any]]:
-    traces = otlp_json.parse(body)
-    _check_count(sum(len(scope.spans or ()) for _, _, scope in otlp_json.groups(traces)))
-    for path, resource, scope in otlp_json.groups(traces):
-        origin = Origin(
-            otlp_json.read_resource(resource.resource, resource.schema_url),
-            otlp_json.read_scope(scope.scope, scope.schema_url),
-        )
-        for place, view in enumerate(scope.spans or ()):
-            yield f"{path}.spans[{place}]", origin, otlp_json.read_span, bytes(view)
-
-
-def _check_count(spans: int) -> None:
-    if spans > MAX_BODY_RECORDS:
-        raise Refusal(
-            "too_many_records",
-            "the body holds too many spans; send them in several requests",
-            "body",
-            spans,
-            f"at most {MAX_BODY_RECORDS} spans",
-            413,
         )

@@ -39,11 +39,11 @@ _PLAIN: Final = frozenset({names.EXCEPTION_TYPE, names.EXCEPTION_MESSAGE, names.
 
 def details_of(span: Span, origin: Origin, cuts: Cuts, *, entering: bool) -> dict[str, Any]:
     """Everything about a span that has no field of its own, by name; at most 64 names, the most useful ones."""
-    found = _extras(span, cuts)
-    found |= origin.details
+    found = extras_of(span, cuts) | origin.details
+    cuts.count += origin.cuts
     if entering:
         found |= origin.arrival
-        cuts.count += origin.cuts
+        cuts.count += origin.arrival_cuts
     room = MAX_MAP_NAMES - len(found)
     said = [pair for pair in span.attributes if not pair[0].startswith(names.PREFIX)]
     if len(said) > room or cuts.count:
@@ -67,7 +67,8 @@ def _useful(said: Iterable[tuple[str, Any]]) -> Attributes:
     return sorted(said, key=rank)
 
 
-def _extras(span: Span, cuts: Cuts) -> dict[str, Any]:
+def extras_of(span: Span, cuts: Cuts) -> dict[str, Any]:
+    """What OpenTelemetry knows of a span besides its attributes, under the names it gives them elsewhere."""
     found: dict[str, Any] = {}
     if span.kind:
         found["otel.kind"] = KINDS[span.kind] if 0 < span.kind < len(KINDS) else str(span.kind)

@@ -6,13 +6,17 @@ nobody knows are ignored.
 
 import base64
 import binascii
-from collections.abc import Iterator
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from flowtrail.intake.foreign.otlp_groups import Group, Origins
+from flowtrail.intake.foreign.otlp_plain import Row
 from flowtrail.intake.foreign.otlp_spans import (
     KINDS,
+    OK,
+    UNSET,
     Attributes,
     Dropped,
     Event,
@@ -121,14 +125,6 @@ class WireScope(_Shape):
     dropped_attributes_count: Number = None
 
 
-class WireScopeSpans(_Shape):
-    """Spans of one scope."""
-
-    scope: WireScope | None = None
-    spans: list[msgspec.Raw] | None = None
-    schema_url: str | None = None
-
-
 class WireResource(_Shape):
     """What produced spans."""
 
@@ -136,32 +132,79 @@ class WireResource(_Shape):
     dropped_attributes_count: Number = None
 
 
-class WireResourceSpans(_Shape):
-    """Spans of one resource."""
+Spans = TypeVar("Spans")
 
-    resource: WireResource | None = None
-    scope_spans: list[WireScopeSpans] | None = None
+
+class WireScopeSpans(_Shape, Generic[Spans]):
+    """Spans of one scope."""
+
+    scope: msgspec.Raw = msgspec.Raw(b"null")
+    spans: list[Spans] | None = None
     schema_url: str | None = None
 
 
-class WireTraces(_Shape):
+class WireResourceSpans(_Shape, Generic[Spans]):
+    """Spans of one resource."""
+
+    resource: msgspec.Raw = msgspec.Raw(b"null")
+    scope_spans: list[WireScopeSpans[Spans]] | None = None
+    schema_url: str | None = None
+
+
+class WireTraces(_Shape, Generic[Spans]):
     """A whole body."""
 
-    resource_spans: list[WireResourceSpans] | None = None
+    resource_spans: list[WireResourceSpans[Spans]] | None = None
 
 
-_decode_traces = msgspec.json.Decoder(WireTraces).decode
+_decode_traces = msgspec.json.Decoder(WireTraces[WireSpan]).decode
+_decode_raw_traces = msgspec.json.Decoder(WireTraces[msgspec.Raw]).decode
 _decode_span = msgspec.json.Decoder(WireSpan).decode
 _decode_attribute = msgspec.json.Decoder(WireAttribute).decode
 _decode_event = msgspec.json.Decoder(WireEvent).decode
 _decode_link = msgspec.json.Decoder(WireLink).decode
+_decode_resource = msgspec.json.Decoder(WireResource | None).decode
+_decode_scope = msgspec.json.Decoder(WireScope | None).decode
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def parse(body: bytes) -> WireTraces:
-    """The body; its spans stay JSON. Raises: Refusal (`invalid_json`)."""
+class Groups:
+    """The spans of bodies, by resource and scope."""
+
+    def __init__(self) -> None:
+        self._origins = Origins(read_resource, read_scope)
+
+    def __call__(self, body: bytes) -> list[Group]:
+        """The groups of a body. Raises: Refusal (`invalid_json`)."""
+        traces: Any
+        try:
+            traces, plain = _decode_traces(body), True
+        except _UNREADABLE:
+            # A single span may be the reason: each is read for itself.
+            traces, plain = _parse(body), False
+        found = []
+        for at_resource, resource in enumerate(traces.resource_spans or ()):
+            for at_scope, scope in enumerate(resource.scope_spans or ()):
+                spans: list[Any] = scope.spans or []
+                shared = self._origins.shared(
+                    bytes(resource.resource), resource.schema_url, bytes(scope.scope), scope.schema_url
+                )
+                found.append(
+                    Group(
+                        f"resource_spans[{at_resource}].scope_spans[{at_scope}]",
+                        len(spans),
+                        [_row(span) for span in spans] if plain else None,
+                        shared,
+                        partial(_span_at, spans),
+                    )
+                )
+        return found
+
+
+def _parse(body: bytes) -> WireTraces[msgspec.Raw]:
+    """The body; its spans stay JSON."""
     try:
-        return _decode_traces(body)
+        traces: WireTraces[msgspec.Raw] = _decode_raw_traces(body)
     except _UNREADABLE as error:
         raise Refusal(
             "invalid_json",
@@ -170,18 +213,52 @@ def parse(body: bytes) -> WireTraces:
             None,
             "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest as JSON",
         ) from None
+    return traces
 
 
-def groups(traces: WireTraces) -> Iterator[tuple[str, WireResourceSpans, WireScopeSpans]]:
-    """(path, resource's spans, scope's spans) of everything in a body."""
-    for at_resource, resource in enumerate(traces.resource_spans or ()):
-        for at_scope, scope in enumerate(resource.scope_spans or ()):
-            yield f"resource_spans[{at_resource}].scope_spans[{at_scope}]", resource, scope
+def _row(wire: WireSpan) -> Row:
+    """A span as `otlp_plain` takes it; one of no trace where it cannot be."""
+    status = wire.status
+    try:
+        plain = (
+            b""
+            if status is None
+            else _STATUS_KEYS.get((read_number(status.code, "", _STATUSES), status.message or ""))
+        )
+        return (
+            read_id(wire.trace_id, ""),
+            read_id(wire.span_id, ""),
+            read_id(wire.parent_span_id, ""),
+            wire.name or "",
+            read_number(wire.kind, "", _KINDS),
+            read_number(wire.start_time_unix_nano, ""),
+            read_number(wire.end_time_unix_nano, ""),
+            _count(wire.flags, ""),
+            plain,
+            map(bytes, wire.attributes or ()),
+            wire.events,
+            wire.links,
+            wire.trace_state,
+            wire.dropped_attributes_count,
+            wire.dropped_events_count,
+            wire.dropped_links_count,
+        )
+    except Refusal:
+        return _NO_ROW
 
 
-def read_resource(wire: WireResource | None, schema_url: str | None) -> Resource:
+_NO_ROW: Final[Row] = (b"", b"", b"", "", 0, 0, 0, 0, None, (), None, None, None, None, None, None)
+_STATUS_KEYS: Final = {(UNSET, ""): b"", (OK, ""): b"\x18\x01"}
+
+
+def _span_at(spans: list[Any], place: int) -> Span:
+    span = spans[place]
+    return read_span(span if isinstance(span, WireSpan) else decode_span(bytes(span)))
+
+
+def read_resource(encoded: bytes, schema_url: str | None) -> Resource:
     """A resource. Raises: Refusal."""
-    told = wire or WireResource()
+    told: WireResource = _decoded(_decode_resource, encoded, "resource") or WireResource()
     return Resource(
         _pairs(told.attributes),
         schema_url or "",
@@ -189,9 +266,9 @@ def read_resource(wire: WireResource | None, schema_url: str | None) -> Resource
     )
 
 
-def read_scope(wire: WireScope | None, schema_url: str | None) -> Scope:
+def read_scope(encoded: bytes, schema_url: str | None) -> Scope:
     """A scope. Raises: Refusal."""
-    told = wire or WireScope()
+    told: WireScope = _decoded(_decode_scope, encoded, "scope") or WireScope()
     return Scope(
         told.name or "",
         told.version or "",
@@ -213,9 +290,8 @@ def decode_span(encoded: bytes) -> WireSpan:
     return span
 
 
-def read_span(encoded: bytes) -> Span:
+def read_span(wire: WireSpan) -> Span:
     """A span. Raises: Refusal (`invalid_json`, `invalid_id`, `wrong_type`)."""
-    wire = decode_span(encoded)
     status = wire.status or WireStatus()
     return Span(
         read_id(wire.trace_id, "trace_id"),

@@ -137,7 +137,7 @@ class _Reading:
             found.append(LinkRecord(self.span.trace_id, self.id, "split"))
         found += [each for link in self.span.links if (each := self._relation(link)) is not None]
         # Last, since it counts what all of them had to cut.
-        entering = self.root or _enters(self.span)
+        entering = self.root or enters(self.span)
         block.details = details_of(self.span, self.origin, self.cuts, entering=entering) or None
         return found
 
@@ -331,7 +331,7 @@ class _Reading:
         return None if value is None else self.cuts.text(as_text(value), most) or None
 
 
-def _enters(span: Span) -> bool:
+def enters(span: Span) -> bool:
     """Whether work comes into a service with this span: what made it is then told again."""
     if span.flags & HAS_IS_REMOTE:
         return bool(span.flags & IS_REMOTE)

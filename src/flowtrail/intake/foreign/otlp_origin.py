@@ -14,10 +14,21 @@ MAX_RESOURCE_NAMES: Final = 128
 class Origin:
     """A resource and a scope as their spans' records need them.
 
-    `details` stand at every execution, `arrival` at those with which work enters a service.
+    `details` stand at every execution, `arrival` at those with which work enters a service; what had to be cut for
+    them is counted in `cuts` and `arrival_cuts`.
     """
 
-    __slots__ = ("arrival", "attributes", "cuts", "details", "flow", "service", "version", "worker")
+    __slots__ = (
+        "arrival",
+        "arrival_cuts",
+        "attributes",
+        "cuts",
+        "details",
+        "flow",
+        "service",
+        "version",
+        "worker",
+    )
 
     def __init__(self, resource: Resource, scope: Scope) -> None:
         cuts = Cuts()
@@ -27,6 +38,7 @@ class Origin:
         self.version = _text(cuts, names.first(told, (names.FLOW_VERSION, names.SERVICE_VERSION)))
         self.worker = _text(cuts, names.first(told, (names.WORKER, *names.WORKERS)))
         self.details = self._details(cuts, scope)
+        self.cuts = cuts.count
         self.arrival: dict[str, Any] = {}
         cuts = Cuts()
         kept = cuts.map(resource.attributes, MAX_DEPTH - 1, MAX_RESOURCE_NAMES)
@@ -36,7 +48,7 @@ class Origin:
             self.arrival["otel.resource.schema_url"] = cuts.text(resource.schema_url)
         if resource.dropped:
             self.arrival["otel.resource.dropped_attributes_count"] = resource.dropped
-        self.cuts = cuts.count
+        self.arrival_cuts = cuts.count
 
     def _details(self, cuts: Cuts, scope: Scope) -> dict[str, Any]:
         found: dict[str, Any] = {}

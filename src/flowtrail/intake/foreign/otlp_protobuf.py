@@ -5,7 +5,8 @@ that one that is not UTF-8 spoils its span and no other; attributes are bytes, s
 no decoding (`otlp_attributes`).
 """
 
-from collections.abc import Iterator
+from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -14,6 +15,8 @@ from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from flowtrail.intake.foreign.otlp_groups import Group, Origins
+from flowtrail.intake.foreign.otlp_plain import FIELDS
 from flowtrail.intake.foreign.otlp_spans import (
     Attributes,
     Dropped,
@@ -54,12 +57,14 @@ def _view(package: str, singular: frozenset[str]) -> Any:
 
 TracesData: Final = _view("flowtrail.otlp", frozenset())
 """Everything."""
+_Plain: Final = _view("flowtrail.otlp.plain", frozenset({"events", "links"}))
+"""Enough to see which spans are ordinary: of events and links, whether there are any."""
+_ROW: Final = attrgetter(*FIELDS)
 
 
-def parse(body: bytes) -> Any:
-    """The body as `TracesData`. Raises: Refusal (`invalid_protobuf`)."""
+def _parse(kind: Any, body: bytes) -> Any:
     try:
-        return TracesData.FromString(body)
+        return kind.FromString(body)
     except DecodeError as error:
         raise Refusal(
             "invalid_protobuf",
@@ -86,6 +91,11 @@ def read_scope(encoded: bytes, schema_url: bytes) -> Scope:
         _text(schema_url, "schema_url"),
         told.dropped_attributes_count,
     )
+
+
+def read_name(encoded: bytes) -> str:
+    """The name of a span. Raises: Refusal (`not_utf8`)."""
+    return _text(encoded, "name")
 
 
 def read_attribute(encoded: bytes) -> tuple[str, Any]:
@@ -175,8 +185,37 @@ def _value(told: Any) -> Any:
     return held
 
 
-def groups(traces: Any) -> Iterator[tuple[str, Any, Any]]:
-    """(path, resource's spans, scope's spans) of everything in a body."""
-    for at_resource, resource in enumerate(traces.resource_spans):
-        for at_scope, scope in enumerate(resource.scope_spans):
-            yield f"resource_spans[{at_resource}].scope_spans[{at_scope}]", resource, scope
+class Groups:
+    """The spans of bodies, by resource and scope."""
+
+    def __init__(self) -> None:
+        self._origins = Origins(read_resource, read_scope)
+
+    def __call__(self, body: bytes) -> list[Group]:
+        """The groups of a body. Raises: Refusal (`invalid_protobuf`)."""
+        whole = _Whole(body)
+        found = []
+        for at_resource, resource in enumerate(_parse(_Plain, body).resource_spans):
+            for at_scope, scope in enumerate(resource.scope_spans):
+                rows = list(map(_ROW, scope.spans))
+                shared = self._origins.shared(
+                    resource.resource, resource.schema_url, scope.scope, scope.schema_url
+                )
+                path = f"resource_spans[{at_resource}].scope_spans[{at_scope}]"
+                read = partial(whole.read, at_resource, at_scope)
+                found.append(Group(path, len(rows), rows, shared, read))
+        return found
+
+
+class _Whole:
+    """A body decoded once more, with all events and links, as soon as somebody needs them."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._traces: Any = None
+
+    def read(self, at_resource: int, at_scope: int, place: int) -> Span:
+        """One span. Raises: Refusal."""
+        if self._traces is None:
+            self._traces = _parse(TracesData, self._body)
+        return read_span(self._traces.resource_spans[at_resource].scope_spans[at_scope].spans[place])

@@ -24,6 +24,8 @@ from flowtrail.server.services import Services
 from flowtrail.server.taking import take_in
 
 PATH: Final = "/v1/traces"
+TOKEN_HEADER: Final = "Flowtrail-Token"  # noqa: S105 -- a name, no secret
+"""Carries what a receipt of records has in its body, for `Flowtrail-After`."""
 MOST_NAMED: Final = 100
 """Refused spans that one message names; it says how many more there are."""
 
@@ -66,7 +68,10 @@ async def post_traces(request: Request) -> Response:
     if receipt.rejected:
         response.partial_success.rejected_spans = len(receipt.rejected)
         response.partial_success.error_message = named(receipt.rejected)
-    return _encoded(response, _encoding(request.scope), 200, {"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"}
+    if receipt.token is not None:
+        headers[TOKEN_HEADER] = receipt.token
+    return _encoded(response, _encoding(request.scope), 200, headers)
 
 
 def named(rejected: list[Rejected]) -> str:
