@@ -1,0 +1,138 @@
+"""The fast reading of ordinary spans and the whole mapping are one; so are both encodings; and company changes nothing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowtrail.intake.foreign import otlp_json, otlp_protobuf
+from flowtrail.intake.foreign.otlp import JSON, PROTOBUF
+from flowtrail.intake.foreign.otlp_mapping import Mapping
+from flowtrail.intake.foreign.otlp_settings import trace_settings
+from flowtrail.model.errors import Refusal
+from tests.support.otlp import END, START, attributes, encode, exception, read, request, root, span
+
+SETTINGS = trace_settings("import", "order=app.order", "customer=app.customer")
+TEXT = st.text(max_size=12) | st.sampled_from(["POST", "/orders", "x" * 1_100, "a\0b"])
+VALUES = TEXT | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.none()
+NAMES = st.sampled_from(
+    [
+        "http.request.method",
+        "http.route",
+        "db.system",
+        "country",
+        "otel.kind",
+        "service.name",
+        "n" * 201,
+        "",
+        "flowtrail.block",
+        "flowtrail.flow",
+        "flowtrail.object.id",
+        "flowtrail.key.k",
+        "flowtrail.outcome",
+        "app.order",
+        "app.customer",
+        "messaging.message.id",
+        "http.request.resend_count",
+        "gen_ai.usage.input_tokens",
+        "error.type",
+    ]
+)
+# Ordinary ones are what usually comes, and what the fast reading is for.
+ORDINARY = st.sampled_from(
+    ["http.request.method", "http.route", "db.system", "country", "lines", "otel.kind"]
+)
+TOLD = st.dictionaries(ORDINARY, VALUES, max_size=5) | st.dictionaries(
+    NAMES, VALUES | st.lists(VALUES, max_size=3), max_size=6
+)
+IDS = st.sampled_from(["01" * 8, "02" * 8, "03" * 8, "04" * 8])
+INSTANTS = st.integers(START, END) | st.sampled_from([0, 1, START, END])
+
+
+@st.composite
+def spans(draw):
+    made = span(
+        None,
+        traceId=draw(st.sampled_from(["0a" * 16, "0b" * 16, "00" * 16, "0c"]))
+        if draw(st.integers(0, 9)) == 0
+        else "0a" * 16,
+        spanId=draw(IDS),
+        parentSpanId=draw(IDS | st.sampled_from(["", "", "00" * 8])),
+        name=draw(st.sampled_from(["map", "POST /orders", "deliver", "", "n" * 201])),
+        kind=draw(st.integers(0, 6)),
+        startTimeUnixNano=str(draw(INSTANTS)),
+        endTimeUnixNano=str(draw(INSTANTS)),
+        attributes=attributes(draw(TOLD)),
+    )
+    rare = {
+        "status": st.sampled_from([{}, {"code": 1}, {"code": 2, "message": "m"}, {"message": "m"}]),
+        "flags": st.sampled_from([0, 1, 0x101, 0x301, 0x102]),
+        "traceState": st.just("v=1"),
+        "droppedLinksCount": st.integers(0, 2),
+        "events": st.lists(st.sampled_from([exception(type="E"), {"name": "e"}]), max_size=2),
+        "links": st.just([{"traceId": "0d" * 16, "spanId": "01" * 8}]),
+    }
+    for name in draw(st.sets(st.sampled_from([*rare, "nothing", "at", "all"]), max_size=2)) & set(rare):
+        made[name] = draw(rare[name])
+    return made
+
+
+RESOURCES = st.sampled_from(
+    [{"service.name": "shop"}, {}, {"service.name": "s\0", "host.name": "h", "flowtrail.flow": "import"}]
+)
+
+
+def by_the_mapping(raw, kind):
+    groups = (otlp_protobuf if kind == PROTOBUF else otlp_json).Groups()(raw)
+    mapping, encoded, refused = Mapping("default", SETTINGS), [], []
+    for group in groups:
+        for place in range(group.size):
+            try:
+                encoded += mapping.encoded(group.read(place), group.shared.origin)
+            except Refusal as refusal:
+                refused.append((place, refusal.code))
+    return encoded, refused
+
+
+@given(st.lists(spans(), min_size=1, max_size=6), RESOURCES)
+def test_the_fast_reading_says_what_the_mapping_says(told, resource):
+    body = request(*told, resource=resource)
+    for kind in (PROTOBUF, JSON):
+        raw = encode(body, kind)
+        decoded = read(raw, kind, SETTINGS)
+        encoded, refused = by_the_mapping(raw, kind)
+        assert sorted(decoded.encoded) == sorted(encoded)
+        assert sorted((each.index, each.code) for each in decoded.rejected) == refused
+
+
+@given(st.lists(spans(), min_size=1, max_size=6), RESOURCES)
+def test_both_encodings_say_the_same(told, resource):
+    body = request(*told, resource=resource)
+    one, other = read(body, PROTOBUF, SETTINGS), read(body, JSON, SETTINGS)
+
+    assert one.encoded == other.encoded
+    assert one.rejected == other.rejected
+
+
+@given(st.lists(spans(), min_size=2, max_size=6), st.randoms(use_true_random=False))
+def test_what_a_span_becomes_does_not_depend_on_its_company(told, random):
+    together = read(request(*told), PROTOBUF, SETTINGS)
+    alone = [read(request(each), PROTOBUF, SETTINGS) for each in random.sample(told, len(told))]
+
+    assert sorted(together.encoded) == sorted(record for each in alone for record in each.encoded)
+    assert len(together.rejected) == sum(len(each.rejected) for each in alone)
+
+
+@pytest.mark.parametrize("kind", [PROTOBUF, JSON])
+def test_ordinary_spans_need_no_mapping(kind, monkeypatch):
+    def none(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(Mapping, "encoded", none)
+    told = {"http.request.method": "POST", "lines": 3, "share": 0.5, "vip": True, "tags": ["a", "b"]}
+    usual = [
+        span(told, spanId=f"{number:016x}", kind=number, status={"code": number % 2})
+        for number in range(1, 6)
+    ]
+
+    decoded = read(request(root(told), *usual), kind, SETTINGS)
+    assert (len(decoded.encoded), decoded.rejected) == (8, [])
