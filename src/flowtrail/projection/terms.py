@@ -65,6 +65,11 @@ def version_term(version: str) -> str:
     return f"v{version}"
 
 
+def version_of(term: str) -> str | None:
+    """The version that a term names; None for terms of other kinds."""
+    return term[1:] if term.startswith("v") else None
+
+
 def worker_term(worker: str) -> str:
     """A worker that ran one of its executions."""
     return f"w{worker}"

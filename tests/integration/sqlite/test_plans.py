@@ -8,6 +8,7 @@ from flowtrail.model.conditions import (
     AnyOf,
     Between,
     BlockHas,
+    DurationIs,
     FlowIs,
     HasFailures,
     HasTerm,
@@ -42,6 +43,8 @@ CONDITIONS = {
     "a term and a status": AllOf((HasTerm(terms.version_term("3")), StatusIs("failed"))),
     "a term and not another": AllOf((HasTerm(terms.version_term("3")), Not(HasTerm(terms.worker_term("w"))))),
     "a failed block": BlockHas("ship", "failed"),
+    "a duration": DurationIs(1, None),
+    "a duration and a status": AllOf((DurationIs(1, None), StatusIs("failed"))),
     "an id": IdIs(order_id(3)),
     "a prefix": HasTermPrefix("o4711"),
     "a key's prefix": KeyStarts("customer", "C-"),
@@ -134,6 +137,22 @@ def test_a_later_page_starts_reading_at_its_cursor(orders, condition, sort, inde
     told = plans_of(orders, Selection("acme", NOW, condition, sort=sort, after=after))
 
     assert any(index in step for step, _ in told), told
+
+
+@pytest.mark.parametrize(
+    "left", [HasTerm(terms.version_term("3")), DurationIs(1, None), Between("ended", BASE)]
+)
+def test_what_a_cohorts_index_says_is_counted_without_its_rows(orders, left):
+    selection = Selection("acme", NOW, AllOf((StatusIs("failed"), left)), budget_s=None)
+    with orders._views.snapshot() as snapshot:
+        seen = []
+        snapshot.connection.set_trace_callback(seen.append)
+        counted, _ = Walk(snapshot, selection).count()
+        snapshot.connection.set_trace_callback(None)
+        last = snapshot.connection.execute(f"EXPLAIN QUERY PLAN {seen[-1]}").fetchall()
+
+    assert counted > 0
+    assert any("COVERING INDEX tx_cohort" in step[3] for step in last), last
 
 
 def test_points_are_read_by_the_unique_index(orders):

@@ -6,8 +6,10 @@ several; a page so reads no more than it shows, however deep it stands.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 
+from pymongo import DESCENDING
 from pymongo.client_session import ClientSession
 
 from flowtrail.model.conditions import (
@@ -74,6 +76,18 @@ class Source:
         pipeline: list[Filter] = [{"$match": self.filter | opened}, {"$limit": bound}, {"$count": "n"}]
         found = list(views[TRANSACTIONS].aggregate(pipeline, session=session, **hinted(self.hint)))
         return int(found[0]["n"]) if found else 0
+
+    def reach(self, views: Views, session: ClientSession, opened: Filter) -> float:
+        """The opened instant down to which its newest `COUNT_BOUND` transactions reach."""
+        found = (
+            views[TRANSACTIONS]
+            .find(self.filter | opened, {"o": 1, "_id": 0}, session=session)
+            .sort([("o", DESCENDING), ("_id", DESCENDING)])
+            .hint(self.hint or BY_TERM)
+            .skip(COUNT_BOUND - 1)
+            .limit(1)
+        )
+        return next((row["o"] for row in found), -inf)
 
 
 def hinted(hint: str | None) -> dict[str, Any]:

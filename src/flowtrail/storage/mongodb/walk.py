@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from pymongo.client_session import ClientSession
 
-from flowtrail.model.clock import monotonic_s
 from flowtrail.model.conditions import AllOf, Between, Condition
 from flowtrail.projection.matching import matches, needs_state
 from flowtrail.projection.state import State
+from flowtrail.storage.budget import Budget
 from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.mongodb.changelog import count_changed
 from flowtrail.storage.mongodb.compile import COLUMNS, Compiled, Compiler, Filter, all_of, cohorts_of
@@ -22,12 +22,12 @@ from flowtrail.storage.mongodb.names import Cohort
 from flowtrail.storage.mongodb.orders import EndedOrder, OpenedOrder, Order, SetOrder, UpdatedOrder
 from flowtrail.storage.mongodb.reading import Rows
 from flowtrail.storage.mongodb.rows import decode_header, id_of
-from flowtrail.storage.mongodb.sources import SMALL, Source, Sources, everything
+from flowtrail.storage.mongodb.sources import COUNT_BOUND, SMALL, Source, Sources, everything
 
 FIRST_SLICE: Final = 256
 LARGEST_SLICE: Final = 8_192
 """Some 30 ms: the clock is looked at between slices."""
-COUNT_SLICE: Final = 16_384
+COUNT_SLICE: Final = 4_096
 CHECK_EVERY: Final = 256
 ALL: Final = 1 << 31
 
@@ -58,7 +58,7 @@ class Walk:
         self._tenant = tenant
         self._cohorts = {number: cohort for number, (cohort, _) in cohorts.items()}
         self._totals = {number: total for number, (_, total) in cohorts.items()}
-        self._deadline = None if selection.budget_s is None else monotonic_s() + selection.budget_s
+        self._budget = Budget(selection.budget_s)
         self._needs_state = needs_state(selection.condition)
 
     @property
@@ -94,19 +94,19 @@ class Walk:
     def count(self) -> tuple[int, bool]:
         """How many match, and whether that is exact."""
         plan = self._plan(None)
-        if plan.rest.everything:
-            known = plan.order.total()
-            if known is not None:
-                return known, True
+        whole = plan.order.total()
+        if plan.rest.everything and whole is not None:
+            return whole, True
         if not plan.rest.exact:
             return self._count_matching(plan)
-        total, after = 0, None
+        total, looked_at, after = 0, 0, None
         while True:
             counted, after = plan.order.count(after, COUNT_SLICE, plan.rest.filter)
             total += counted
             if after is None:
                 return total, True
-            if self._over():
+            looked_at += COUNT_SLICE
+            if self._budget.hopeless(looked_at, whole):
                 return total, False
 
     def _count_matching(self, plan: Plan) -> tuple[int, bool]:
@@ -181,7 +181,14 @@ class Walk:
         if len(offers) == 1:
             return offers[0]
         range_ = _column("o", opened)
-        return min(offers, key=lambda offer: offer[0].size(self._rows.views, self._session, range_))
+        return min(offers, key=lambda offer: self._density(offer[0], range_))
+
+    def _density(self, source: Source, opened: Filter) -> tuple[int, float]:
+        """Less is sparser: how many there are; of sources that hold many, the one whose newest reach further back."""
+        size = source.size(self._rows.views, self._session, opened)
+        if size < COUNT_BOUND or not source.ordered:
+            return size, 0
+        return size, source.reach(self._rows.views, self._session, opened)
 
     # --- walking ---
 
@@ -197,13 +204,13 @@ class Walk:
             for asked, (key, row) in enumerate(rows, 1):
                 if plan.rest.exact or self._matches(row):
                     yield key, row
-                if not plan.rest.exact and asked % CHECK_EVERY == 0 and self._over():
+                if not plan.rest.exact and asked % CHECK_EVERY == 0 and self._budget.over:
                     yield key, None
                     return
             after = end()
             if after is None:
                 return
-            if self._over():
+            if self._budget.over:
                 yield after, None
                 return
             size = min(max(size, FIRST_SLICE) * 4, LARGEST_SLICE)
@@ -215,9 +222,6 @@ class Walk:
             state = State.load(facts, pieces)
         condition, moment = self._selection.condition, self._selection.moment
         return matches(condition, id_of(row["_id"]), decode_header(row["h"]), state, moment)
-
-    def _over(self) -> bool:
-        return self._deadline is not None and monotonic_s() > self._deadline
 
     def _changed_since(self, revision: int, pinned: int) -> int:
         if revision <= pinned:

@@ -26,7 +26,7 @@ from flowtrail.model.conditions import (
     StatusIs,
     TypeIs,
 )
-from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term
+from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term, version_of
 from flowtrail.storage.sqlite.names import Cohort
 
 HIGHEST_CHARACTER: Final = "\U0010ffff"
@@ -90,12 +90,22 @@ def shortest_patience(moment: Moment) -> int:
 class Compiler:
     """Compiles conditions of one tenant. `cohorts` are all of the tenant's in the reader's snapshot.
 
-    `opened` is where the opened instant of a candidate is read: from the index that gave it, where that says it, a
-    candidate that fails is never looked up.
+    What a candidate's own index says is read from there, so that one that fails is never looked up: its opened instant
+    where candidates come `in_order`, when it ended and its version too where they are `covered`.
     """
 
-    def __init__(self, tenant: int, cohorts: Mapping[int, Cohort], moment: Moment, opened: str) -> None:
-        self._opened = opened
+    def __init__(
+        self,
+        tenant: int,
+        cohorts: Mapping[int, Cohort],
+        moment: Moment,
+        *,
+        in_order: bool,
+        covered: bool,
+    ) -> None:
+        self._opened = "s.instant" if in_order else "t.opened"
+        self._ended = "s.ended" if covered else "t.ended"
+        self._version = "s.version" if covered else None
         self._tenant = tenant
         self._cohorts = cohorts
         self._moment = moment
@@ -114,18 +124,23 @@ class Compiler:
                 inner = self.sql(part)
                 return Sql(f"NOT ({inner.text})", inner.values) if inner.exact else UNKNOWN
             case HasTerm(term):
+                version = version_of(term)
+                if version is not None and self._version is not None:
+                    return Sql(f"{self._version} IS ?", (version,))
                 return self._has_term(term)
             case IdIs(key):
                 return Sql("s.id = ?", (key,))
             case Between(instant, since, until):
-                return _within(f"t.{instant}", since, until)
+                columns = {"opened": self._opened, "ended": self._ended, "updated": "t.updated"}
+                return _within(columns[instant], since, until)
             case DurationIs(least, most):
+                lasted = f"{self._ended} - {self._opened}"
                 return _joined(
                     " AND ",
                     [
-                        Sql("t.ended IS NOT NULL"),
-                        *([] if least is None else [Sql("t.ended - t.opened >= ?", (least,))]),
-                        *([] if most is None else [Sql("t.ended - t.opened <= ?", (most,))]),
+                        Sql(f"{self._ended} IS NOT NULL"),
+                        *([] if least is None else [Sql(f"{lasted} >= ?", (least,))]),
+                        *([] if most is None else [Sql(f"{lasted} <= ?", (most,))]),
                     ],
                     EVERY,
                 )

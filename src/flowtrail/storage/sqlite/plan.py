@@ -11,7 +11,7 @@ from flowtrail.storage.interface import Selection
 from flowtrail.storage.sqlite.compile import EVERY, Compiler, Sql, both, cohorts_of, shortest_patience
 from flowtrail.storage.sqlite.names import Cohort
 from flowtrail.storage.sqlite.slices import Key, Way
-from flowtrail.storage.sqlite.sources import MAX_MERGED, Opened, Range, Source, sources_of
+from flowtrail.storage.sqlite.sources import MAX_MERGED, Cohorts, Opened, Range, Source, sources_of
 from flowtrail.storage.sqlite.spans import Spans
 
 SMALL: Final = 20
@@ -119,8 +119,11 @@ class _Planner:
     def _way(self, offer: _Offer, *, whole: bool) -> Way:
         scene, sort = self._scene, self._selection.sort
         in_order = sort == "opened" and not whole
+        covered = (
+            in_order and bool(offer.sources) and all(isinstance(each, Cohorts) for each in offer.sources)
+        )
         compiler = Compiler(
-            scene.tenant, scene.cohorts, self._selection.moment, "s.instant" if in_order else "t.opened"
+            scene.tenant, scene.cohorts, self._selection.moment, in_order=in_order, covered=covered
         )
         rest = compiler.sql(AllOf(tuple(part for part in self._parts if part not in offer.answered)))
         if sort != "opened":
@@ -131,7 +134,7 @@ class _Planner:
             if self._pinned is not None:
                 rest = both(rest, Sql("t.revision <= ?", (self._pinned,)))
         within = self._opened if sort == "opened" else self._within
-        return Way(scene.tenant, sort, offer.sources, within, self._opened, rest, whole)
+        return Way(scene.tenant, sort, offer.sources, within, self._opened, rest, whole, covered)
 
 
 def _bounds(selection: Selection, spans: Spans) -> tuple[Range, Range, list[Condition]]:

@@ -5,13 +5,13 @@ comes back when its time is over, and knows how far it came.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from flowtrail.storage.sqlite.compile import Sql
 from flowtrail.storage.sqlite.rows import TICK_BITS
-from flowtrail.storage.sqlite.sources import Range, Source, Term
+from flowtrail.storage.sqlite.sources import Cohorts, Opened, Range, Source, Term
 
 LOWEST_ID: Final = b"\0" * 16
 """Below every id: none is all zero."""
@@ -35,6 +35,8 @@ class Way:
     opened: Range
     rest: Sql
     whole: bool
+    covered: bool = False
+    """Whether slices carry `ended` and `version` too."""
 
     @property
     def empty(self) -> bool:
@@ -48,6 +50,7 @@ class Way:
         if self.sort == "updated":
             return self._ticks(after, size)
         column, row = self.sort, "row" if self.by_row else "NULL"
+        covered = ", ended, version" if self.covered else ""
         # One upper bound only: of two, SQLite may start reading at the wider one.
         bound, values = f"{column} >= ? AND {column} < ?", (self.within.since, self._until(after))
         if after is not None:
@@ -55,7 +58,7 @@ class Way:
             values += after  # type: ignore[assignment]
         ranges = self._ranges()
         texts = [
-            f"SELECT {column} AS instant, id, {row} AS row FROM {part.text} AND {bound}"
+            f"SELECT {column} AS instant, id, {row} AS row{covered} FROM {part.text} AND {bound}"
             f" ORDER BY {column} DESC, id DESC LIMIT {size}"
             for part in ranges
         ]
@@ -78,6 +81,15 @@ class Way:
             part.values,
         ).fetchone()
         return None if row is None else (row[0], row[1])
+
+    def total(self, totals: Mapping[int, int]) -> int | None:
+        """How many candidates there are over all time, where the cohorts' totals tell it."""
+        if len(self.sources) != 1 or not self.opened.open or not self.within.open:
+            return None
+        source = self.sources[0]
+        if isinstance(source, Cohorts):
+            return source.total
+        return sum(totals.values()) if isinstance(source, Opened) else None
 
     def _until(self, after: Key | None) -> int:
         return self.within.until if after is None else min(self.within.until, after[0] + 1)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from flowtrail.model.clock import monotonic_s
 from flowtrail.model.conditions import AllOf, Between
 from flowtrail.projection.matching import matches, needs_state
+from flowtrail.storage.budget import Budget
 from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.sqlite.changelog import count_changed
 from flowtrail.storage.sqlite.compile import EVERY, cohorts_of
@@ -29,7 +29,7 @@ class Walk:
         self._snapshot = snapshot
         self._selection = selection
         self._connection = snapshot.connection
-        self._deadline = None if selection.budget_s is None else monotonic_s() + selection.budget_s
+        self._budget = Budget(selection.budget_s)
         self._needs_state = needs_state(selection.condition)
 
     def select(self) -> Selected:
@@ -74,13 +74,17 @@ class Walk:
         way = plan(scene, _in_any_order(selection), None, after=None)
         if way.empty:
             return 0, True
-        return self._count_rows(way) if way.rest.exact else self._count_matching(way)
+        if not way.rest.exact:
+            return self._count_matching(way)
+        bounded = selection.since is not None or selection.until is not None
+        return self._count_rows(way, None if bounded else way.total(scene.totals))
 
-    def _count_rows(self, way: Way) -> tuple[int, bool]:
+    def _count_rows(self, way: Way, whole: int | None) -> tuple[int, bool]:
+        """Where it is known how many candidates there are (`whole`), a count that will not end in time ends early."""
         every = way.rest.text == EVERY.text
         size = LARGEST_SLICE if way.rest.reads_row else COUNT_SLICE
         joined = f"CROSS JOIN tx AS t ON {way.joined}" if way.rest.reads_row else ""
-        total, after = 0, None
+        total, looked_at, after = 0, 0, None
         while True:
             following = way.end(self._connection, after, size)
             if every and following is not None:
@@ -91,7 +95,8 @@ class Walk:
                 total += self._connection.execute(query, part.values + way.rest.values).fetchone()[0]
             if following is None:
                 return total, True
-            if self._over():
+            looked_at += size
+            if self._budget.hopeless(looked_at, whole):
                 return total, False
             after = following
 
@@ -130,13 +135,13 @@ class Walk:
                 key = (instant, row[0])
                 if way.rest.exact or self._matches(row):
                     yield key, row
-                if not way.rest.exact and asked % CHECK_EVERY == 0 and self._over():
+                if not way.rest.exact and asked % CHECK_EVERY == 0 and self._budget.over:
                     yield key, None
                     return
             after = way.end(self._connection, after, size)
             if after is None:
                 return
-            if self._over():
+            if self._budget.over:
                 yield after, None
                 return
             size = min(max(size, FIRST_SLICE) * 4, LARGEST_SLICE)
@@ -146,9 +151,6 @@ class Walk:
         return matches(
             self._selection.condition, row[0], self._snapshot.header(row), state, self._selection.moment
         )
-
-    def _over(self) -> bool:
-        return self._deadline is not None and monotonic_s() > self._deadline
 
     def _changed_since(self, tenant: int, revision: int, pinned: int) -> int:
         if revision <= pinned:
