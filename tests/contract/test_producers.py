@@ -53,7 +53,7 @@ def test_what_is_heard_must_be_joined_with_what_is_stored(folder, reading):
     assert kept(reading) == (encode_session(session), sorted(chunks.items()))
     found = reading.producers.session("acme", "shop/1", 0, 10)
     assert (found.session.first_at, found.session.last_at, found.session.report()) == (3, 8, report)
-    assert gaps(found.session, found.chunks) == [5, 6, 8, 8, 10, CHUNK - 6]
+    assert gaps(found.session, found.chunks) == ([5, 6, 8, 8, 10, CHUNK - 6], None)
     assert reading.producers.totals("acme") == contribution(session)
 
     for part in reversed(parts):

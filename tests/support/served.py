@@ -146,6 +146,19 @@ def end(number: int = 1, outcome: str = "delivered", **more: Any) -> Json:
     } | more
 
 
+def report(producer: str, seq: int, *, produced: int, sent: int, **more: Any) -> Json:
+    """What a producer session says of itself."""
+    return {
+        "kind": "report",
+        "at": "2026-11-23T10:05:00Z",
+        "producer": producer,
+        "seq": seq,
+        "produced": produced,
+        "sent": sent,
+        "dropped": {},
+    } | more
+
+
 def transaction_id(number: int = 1) -> str:
     return f"0192e4a0b1c27d3e8f90a1b2{number:08x}"
 

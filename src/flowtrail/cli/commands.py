@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "show": "Show one object's life, and why it failed.",
     "tail": "Follow transactions as they change.",
     "stats": "Show counts, rates and percentiles.",
+    "producers": "Show what came of each producer session, and whether anything is missing.",
     "check": "Prove that the journal was not altered and that the views are what it says.",
     "rebuild": "Make the views again from the journal.",
     "doctor": "Say what is wrong with a set-up and how to mend it.",

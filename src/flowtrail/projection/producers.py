@@ -193,9 +193,12 @@ def _by_chunk(ranges: Sequence[int]) -> dict[int, Ranges]:
 
 def gaps(
     session: Session, chunks: Iterable[tuple[int, bytes]], start: int = 1, *, more: bool = False
-) -> Ranges:
-    """The missing sequences from `start` on. `chunks` are the session's rows, ascending, from the chunk of `start`
-    on; where there are `more`, only gaps are told that end before the last one given does."""
+) -> tuple[Ranges, int | None]:
+    """The missing sequences from `start` on, and from where to go on when these are not all.
+
+    `chunks` are the session's rows, ascending, from the chunk of `start` on; at least two where there are `more`. No
+    gap is told in two parts: one that may go on in rows not given is left to the next call.
+    """
     got: Ranges = []
     bound = session.top
     for chunk, body in chunks:
@@ -203,13 +206,13 @@ def gaps(
         got += union(accepted, rejected)
         if more:
             bound = min((chunk + 1) * CHUNK, session.top)
-    got += [
-        bound for first, last in pairs(session.whole) for bound in (first * CHUNK + 1, (last + 1) * CHUNK)
-    ]
+    got += [end for first, last in pairs(session.whole) for end in (first * CHUNK + 1, (last + 1) * CHUNK)]
     found = without([start, bound] if start <= bound else [], union(got, []))
-    if more and found and found[-1] == bound:
-        del found[-2:]
-    return found
+    if bound == session.top:
+        return found, None
+    if found and found[-1] == bound:
+        return found[:-2], found[-2]
+    return found, bound + 1
 
 
 def contribution(session: Session | None) -> Cell:

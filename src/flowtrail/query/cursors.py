@@ -12,9 +12,11 @@ from typing import Any, Final
 import msgspec
 
 from flowtrail.model.errors import Refusal
+from flowtrail.model.limits import MAX_NAME_CHARS
 
 _VERSION: Final = 1
-_MAX_CHARS: Final = 1_000
+_MAX_CHARS: Final = 1_200
+"""A token that holds the longest name, four bytes a character."""
 _LARGEST: Final = (1 << 63) - 1
 _ID_BYTES: Final = 16
 _encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -23,12 +25,14 @@ _decode: Final = msgspec.msgpack.Decoder(tuple[int, bytes, list[int | bytes]]).d
 
 def write_page_token(question: tuple[object, ...], position: list[Any]) -> str:
     """The token of the page after `position`; `question` is everything the answer depends on."""
+    position = [part.encode() if isinstance(part, str) else part for part in position]
     raw = _encode((_VERSION, _digest(question, position), position))
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def read_page_token(text: str, question: tuple[object, ...], *kinds: type) -> list[Any]:
-    """The position that `write_page_token` was given, one value of each kind: numbers that a store can take, and ids.
+    """The position that `write_page_token` was given, one value of each kind: numbers that a store can take, ids,
+    and names.
 
     Raises: Refusal (400 `invalid_page_token`: altered, of another question, or of another version).
     """
@@ -41,13 +45,23 @@ def read_page_token(text: str, question: tuple[object, ...], *kinds: type) -> li
             text,
             "the `next_page_token` of the same question, with the same q, from, to and sort",
         )
-    return position
+    return [
+        part.decode() if isinstance(part, bytes) and kind is str else part
+        for part, kind in zip(position, kinds, strict=True)
+    ]
 
 
 def _fits(value: int | bytes, kind: type) -> bool:
     if isinstance(value, bytes):
-        return kind is bytes and len(value) == _ID_BYTES
+        return _is_name(value) if kind is str else kind is bytes and len(value) == _ID_BYTES
     return kind is int and abs(value) <= _LARGEST
+
+
+def _is_name(value: bytes) -> bool:
+    try:
+        return len(value.decode()) <= MAX_NAME_CHARS and b"\0" not in value
+    except UnicodeDecodeError:
+        return False
 
 
 def _read(text: str, question: tuple[object, ...]) -> list[Any] | None:

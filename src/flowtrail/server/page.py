@@ -15,7 +15,7 @@ from starlette.responses import Response
 from flowtrail import __version__
 from flowtrail.model.clock import MICROS, now_us
 from flowtrail.model.errors import FlowtrailError
-from flowtrail.query import transactions
+from flowtrail.query import producers, transactions
 from flowtrail.server.parameters import PAGE, read_parameters
 from flowtrail.server.problems import problem_of
 from flowtrail.server.services import Services, caller_of, services_of
@@ -23,6 +23,8 @@ from flowtrail.server.watching import lag_of
 
 PATH: Final = "/"
 ROWS: Final = "20"
+LOSSES: Final = "5"
+"""Producer sessions shown when something is missing."""
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1c2430;--soft:#5a6675;--line:#d9dee5;--ground:#fff;--raised:#f5f7f9;--link:#0b57c2;
@@ -100,10 +102,38 @@ def _made(services: Services, tenant: str, query: str) -> str:
     many = f'<p class="soft">{known}{total} in all</p>'
     lag = lag_of(services.store)
     behind = f"views are {lag.seconds:.0f} s behind" if lag.seconds > 2 else "views are up to date"
-    return _document(services, query, many + _table(found["transactions"]), behind)
+    losses = "" if query else _missing(services, tenant)
+    return _document(services, query, many + _table(found["transactions"]), behind, losses)
 
 
-def _document(services: Services, query: str, content: str, views: str) -> str:
+def _missing(services: Services, tenant: str) -> str:
+    """What producers lost on the way, if they did."""
+    sums = producers.totals(services.store, tenant)
+    if not sums["troubled"]:
+        return ""
+    worst = producers.list_producers(
+        services.store, tenant, verdict="gaps,lost", page_size=LOSSES, now=now_us()
+    )
+    lines = "".join(_loss(row) for row in worst["producers"])
+    rest = sums["troubled"] - len(worst["producers"])
+    more = f'<p class="soft">and {rest:,} more sessions</p>' if rest > 0 else ""
+    return (
+        '<section><h2>Something is missing</h2><div class="scroll"><table><thead><tr><th>Producer</th>'
+        "<th>Never came</th><th>Refused</th><th>Given up</th><th>Last heard (UTC)</th></tr></thead>"
+        f"<tbody>{lines}</tbody></table></div>{more}</section>"
+    )
+
+
+def _loss(row: dict[str, Any]) -> str:
+    dropped = sum(row["report"]["dropped"].values()) if row["report"] else 0
+    return (
+        f'<tr><td><a href="/v1/producers/{quote(row["producer"])}">{escape(row["producer"])}</a></td>'
+        f'<td class="n">{row["missing"]:,}</td><td class="n">{row["rejected"]:,}</td><td class="n">{dropped:,}</td>'
+        f'<td class="n">{row["last_seen"][:19].replace("T", " ")}</td></tr>'
+    )
+
+
+def _document(services: Services, query: str, content: str, views: str, losses: str = "") -> str:
     heading = "Found" if query else "Latest objects"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -113,7 +143,7 @@ def _document(services: Services, query: str, content: str, views: str) -> str:
         '<form action="/" method="get" role="search"><input name="q" type="search" maxlength="4096"'
         ' aria-label="Query" placeholder="4711 or status:failed type:order"'
         f' value="{escape(query)}"><button>Find</button></form>'
-        f"<h2>{heading}</h2>{content}{_to_try(services)}</main></body></html>"
+        f"{losses}<h2>{heading}</h2>{content}{_to_try(services)}</main></body></html>"
     )
 
 

@@ -86,6 +86,16 @@ EVENTS: Final = (
     ),
 )
 FLOW: Final = (FROM, TO)
+PRODUCERS: Final = (
+    Parameter("producer", "A producer's name, or a session's `name/session`.", _TEXT),
+    Parameter(
+        "verdict",
+        "Only sessions of these verdicts, separated by commas: `gaps`, `lost`, `silent`, `complete`.",
+        _TEXT,
+    ),
+    PAGE_SIZE,
+    PAGE_TOKEN,
+)
 PAGE: Final = (Q,)
 LIVE: Final = (Q,)
 NOTHING: Final[tuple[Parameter, ...]] = ()

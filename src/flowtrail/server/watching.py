@@ -1,5 +1,6 @@
 """What `/metrics` looks at when somebody asks: the lag of the views, queues, connections, and intake's own counts."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -9,12 +10,22 @@ from flowtrail import __version__
 from flowtrail.intake.receipts import Counts, Distribution
 from flowtrail.ledger.pages import read_header
 from flowtrail.model.clock import MICROS, now_us
+from flowtrail.query.producers import totals
 from flowtrail.server.projecting import durable
 from flowtrail.server.services import Services
 from flowtrail.storage.interface import Store
 
 SAMPLE_PAGES: Final = 16
 """Pages looked at to say how many records wait; beyond them their mean is believed."""
+
+
+_PRODUCERS: Final = (
+    ("sessions", "Producer sessions ever heard of.", "sessions"),
+    ("sessions_troubled", "Producer sessions of which something is known to be lost.", "troubled"),
+    ("missing", "Sequences of producers that have not come.", "missing"),
+    ("rejected", "Sequences of producers that were refused and never accepted.", "rejected"),
+    ("dropped", "Records that producers say they gave up.", "dropped"),
+)
 
 
 class Lag(NamedTuple):
@@ -45,6 +56,7 @@ def watched_store(services: Services) -> Iterator[Metric]:
     info.add_metric([__version__, services.settings.store.partition(":")[0]], 1)
     yield info
     yield from _lag(services)
+    yield from _producers(services)
 
 
 def watched_process(services: Services) -> Iterator[Metric]:
@@ -64,6 +76,18 @@ def watched_process(services: Services) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "flowtrail_live_cut", "Live feeds cut because nobody took them.", services.hub.cut
     )
+
+
+def _producers(services: Services) -> Iterator[Metric]:
+    """The sums over all tenants' producer sessions; nothing where the store does not answer."""
+    counted: Counter[str] = Counter()
+    try:
+        for tenant in {writer.tenant for writer in services.store.journal.writers()}:
+            counted.update(totals(services.store, tenant))
+    except Exception:  # noqa: BLE001 -- the metrics that need no store are wanted most when it is gone
+        return
+    for name, meaning, total in _PRODUCERS:
+        yield GaugeMetricFamily(f"flowtrail_producer_{name}", meaning, counted[total])
 
 
 def _lag(services: Services) -> Iterator[Metric]:

@@ -16,6 +16,8 @@ PATHS = {
     "/v1/statistics": "/v1/statistics?group_by=block&step=1h",
     "/v1/flows": "/v1/flows",
     "/v1/flows/{flow:path}": "/v1/flows/shop-to-erp",
+    "/v1/producers": "/v1/producers",
+    "/v1/producers/{producer:path}": "/v1/producers/shop-1/7f3a",
 } | {read.path: read.path.replace("{id}", ID) for read in READS if "{id}" in read.path}
 
 

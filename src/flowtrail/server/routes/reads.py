@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flowtrail.model.clock import now_us
-from flowtrail.query import flows, objects, statistics, transactions
+from flowtrail.query import flows, objects, producers, statistics, transactions
 from flowtrail.server import answers
 from flowtrail.server.parameters import (
     FLOW,
@@ -19,6 +19,7 @@ from flowtrail.server.parameters import (
     NOTHING,
     OBJECT,
     PAGES,
+    PRODUCERS,
     STATISTICS,
     Parameter,
     read_parameters,
@@ -124,6 +125,24 @@ def _statistics(ask: Ask) -> Any:
     )
 
 
+def _producers(ask: Ask) -> Any:
+    given = ask.given
+    return producers.list_producers(
+        ask.store,
+        ask.tenant,
+        producer=given.get("producer"),
+        verdict=given.get("verdict"),
+        page_size=given.get("page_size"),
+        page_token=given.get("page_token"),
+        now=ask.now,
+    )
+
+
+def _producer(ask: Ask) -> Any:
+    size, token = ask.given.get("page_size"), ask.given.get("page_token")
+    return producers.get_producer(ask.store, ask.tenant, ask.path["producer"], size, token, ask.now)
+
+
 READS: Final = (
     Read(
         "/v1/transactions",
@@ -161,6 +180,14 @@ READS: Final = (
     Read("/v1/flows", "What runs.", NOTHING, answers.Flows, _flows),
     Read(
         "/v1/flows/{flow:path}", "A flow's blocks and edges with counts and times.", FLOW, answers.Flow, _flow
+    ),
+    Read("/v1/producers", "What came of each producer session.", PRODUCERS, answers.Producers, _producers),
+    Read(
+        "/v1/producers/{producer:path}",
+        "One producer session with every gap.",
+        PAGES,
+        answers.Producer,
+        _producer,
     ),
     Read("/v1/statistics", "Counts, rates and percentiles.", STATISTICS, answers.Statistics, _statistics),
 )

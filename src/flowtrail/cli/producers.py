@@ -1,0 +1,116 @@
+"""`flowtrail producers`: what came of each producer session, and whether anything is missing."""
+
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+from rich.table import Table
+from rich.text import Text
+
+from flowtrail.cli.console import answers, errors, moment, print_json, safe, seconds
+from flowtrail.cli.failures import USAGE, Failure
+from flowtrail.cli.target import Target, connected
+
+COLOURS: Final = {"gaps": "red", "lost": "red", "silent": "yellow", "complete": "green"}
+_GAPS_SHOWN: Final = 3
+
+
+def command(
+    producer: Annotated[str | None, Parameter(help="A producer's name, or a session's name/session.")] = None,
+    /,
+    *,
+    verdict: Annotated[
+        str | None, Parameter(help="Only these, comma-separated: gaps, lost, silent, complete.")
+    ] = None,
+    limit: Annotated[int, Parameter(help="At most so many.")] = 50,
+    json: Annotated[bool, Parameter(help="The API's answer.")] = False,
+    target: Target | None = None,
+) -> int:
+    """Show what came of each producer session, and whether anything is missing."""
+    if limit < 1:
+        raise Failure("--limit must be at least 1", USAGE)
+    with connected(target or Target()) as client:
+        rows: list[dict[str, Any]] = []
+        token: str | None = None
+        while len(rows) < limit:
+            answer = client.get(
+                "/v1/producers",
+                producer=producer,
+                verdict=verdict,
+                page_size=min(limit - len(rows), 1000),
+                page_token=token,
+            )
+            rows += answer["producers"]
+            token = answer["next_page_token"]
+            if token is None:
+                break
+    if json:
+        print_json({**answer, "producers": rows})
+        return 0
+    if rows:
+        answers.print(_table(rows))
+    errors.print(_told(answer["totals"], len(rows), is_all=token is None))
+    return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("PRODUCER", overflow="fold")
+    table.add_column("VERDICT", no_wrap=True)
+    for name in ("RECEIVED", "MISSING", "REJECTED", "DROPPED"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("LAST SEEN", no_wrap=True)
+    table.add_column("WHAT", overflow="fold")
+    for row in rows:
+        table.add_row(
+            Text(safe(row["producer"])),
+            Text(row["verdict"], COLOURS.get(row["verdict"], "")),
+            str(row["received"]),
+            _bad(row["missing"]),
+            _bad(row["rejected"]),
+            _bad(_dropped(row)),
+            moment(row["last_seen"]),
+            Text(safe(_what(row))),
+        )
+    return table
+
+
+def _bad(number: int) -> Text:
+    return Text(str(number), "red" if number else "dim")
+
+
+def _dropped(row: dict[str, Any]) -> int:
+    return sum(row["report"]["dropped"].values()) if row["report"] else 0
+
+
+def _what(row: dict[str, Any]) -> str:
+    """What is missing or open, in a few words."""
+    told = []
+    if row["gaps"]:
+        shown = row["gaps"][:_GAPS_SHOWN]
+        listed = ", ".join(
+            str(gap["from"]) if gap["from"] == gap["to"] else f"{gap['from']}–{gap['to']}" for gap in shown
+        )
+        further = "" if row["gaps_complete"] and len(row["gaps"]) <= _GAPS_SHOWN else ", …"
+        told.append(f"missing {listed}{further}")
+    report = row["report"]
+    if report is not None:
+        told += [
+            f"dropped {number} ({reason})" for reason, number in sorted(report["dropped"].items()) if number
+        ]
+        if report["unsent"]:
+            told.append(f"{report['unsent']} not sent yet when it last reported")
+    if row["verdict"] == "silent":
+        told.append(f"silent for {seconds(row['silent_s'])}" + ("" if report else ", never reported"))
+    return "; ".join(told)
+
+
+def _told(totals: dict[str, int], shown: int, *, is_all: bool) -> str:
+    if not totals["sessions"]:
+        return "no producer has numbered its records yet"
+    lost = ", ".join(
+        f"{totals[name]} {word}"
+        for name, word in (("missing", "missing"), ("rejected", "rejected"), ("dropped", "dropped"))
+        if totals[name]
+    )
+    further = "" if is_all else "; there are more: --limit"
+    return f"{shown} shown of {totals['sessions']} sessions{further}; in all {lost or 'nothing known to be missing'}"
