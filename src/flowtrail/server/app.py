@@ -20,7 +20,7 @@ from flowtrail.server import page
 from flowtrail.server.gate import Gate
 from flowtrail.server.openapi import describe
 from flowtrail.server.problems import Problem, handle
-from flowtrail.server.routes import events, live, operations, reads, records, traces
+from flowtrail.server.routes import events, lineage, live, operations, reads, records, traces
 from flowtrail.server.services import Services
 
 GET = ("GET", "HEAD")
@@ -58,7 +58,12 @@ def build_app(services: Services) -> App:
     # First, since routes are tried in order: this one is asked a thousand times as often as any other.
     app.router.routes.append(Route(records.PATH, records.post_records, methods=["POST"]))
     paths[records.post_records] = records.PATH
-    for path, post in ((events.PATH, events.post_events), (traces.PATH, traces.post_traces)):
+    for path, post in (
+        (events.PATH, events.post_events),
+        (lineage.PATH, lineage.post_lineage),
+        (lineage.BATCH_PATH, lineage.post_lineage_batch),
+        (traces.PATH, traces.post_traces),
+    ):
         app.router.routes.append(Route(path, post, methods=["POST"]))
         paths[post] = path
     for read in reads.READS:

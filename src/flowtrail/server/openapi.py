@@ -11,7 +11,7 @@ from flowtrail.model.limits import MAX_BODY_BYTES, MAX_RECORD_BYTES
 from flowtrail.server import answers, page
 from flowtrail.server.parameters import EVENTS, LIVE, NOTHING, PAGE, Parameter, described
 from flowtrail.server.problems import MEDIA_TYPE
-from flowtrail.server.routes import events, live, records, traces
+from flowtrail.server.routes import events, lineage, live, records, traces
 from flowtrail.server.routes.reads import READS
 from flowtrail.server.waiting import HEADER
 
@@ -49,6 +49,12 @@ def describe() -> dict[str, Any]:
     paths: dict[str, Any] = {
         records.PATH: {"post": _records()},
         events.PATH: {"post": _events()},
+        lineage.PATH: {
+            "post": _lineage("post_lineage", "Take an OpenLineage event in; 200 when it is durable.")
+        },
+        lineage.BATCH_PATH: {
+            "post": _lineage("post_lineage_batch", "Take OpenLineage events in; 200 when they are durable.")
+        },
         traces.PATH: {"post": _traces()},
     }
     for read in READS:
@@ -127,6 +133,16 @@ def _events() -> dict[str, Any]:
         " `rejected` lists those that were not. Sending the same events again changes nothing.",
         (cloudevents_http.STRUCTURED, cloudevents_http.BATCHED, "application/json", "*/*"),
         EVENTS,
+    )
+
+
+def _lineage(operation_id: str, summary: str) -> dict[str, Any]:
+    return _post(
+        operation_id,
+        summary,
+        "Events of runs, jobs and datasets: one, a JSON array, or one a line. `accepted` counts events; `rejected` lists"
+        " those that were not. Sending the same events again changes nothing.",
+        ("application/json", "application/x-ndjson", "application/jsonl"),
     )
 
 

@@ -160,36 +160,3 @@ def _json(data: bytes) -> Any:
     except Refusal as refusal:
         refusal.field, refusal.allowed = "data", "JSON, as Content-Type says"
         raise
-
-
-def reader(headers: Headers, defaults: EventDefaults) -> "EventReader":
-    """A reader for one request, whose headers may hold the event."""
-    return EventReader(headers, defaults)
-
-
-class EventReader:
-    """Reads one request; `accepted` is how many of its events became records, once it has been read."""
-
-    def __init__(self, headers: Headers, defaults: EventDefaults) -> None:
-        self._headers, self._defaults = headers, defaults
-        self.accepted = 0
-
-    def __call__(
-        self,
-        tenant: str,
-        body: bytes,
-        content_type: str | None,
-        content_encoding: str | None,
-        received_at: int,
-    ) -> Events:
-        events = read_cloudevents(
-            tenant,
-            body,
-            content_type,
-            content_encoding,
-            received_at,
-            headers=self._headers,
-            defaults=self._defaults,
-        )
-        self.accepted = events.accepted
-        return events

@@ -44,6 +44,26 @@ class Events(Decoded):
         self.accepted = accepted
 
 
+class CountingReader:
+    """A reader of events for one request; `accepted` is how many of them became records, once it has read."""
+
+    def __init__(self, read: Callable[[str, bytes, str | None, str | None, int], Events]) -> None:
+        self._read = read
+        self.accepted = 0
+
+    def __call__(
+        self,
+        tenant: str,
+        body: bytes,
+        content_type: str | None,
+        content_encoding: str | None,
+        received_at: int,
+    ) -> Events:
+        events = self._read(tenant, body, content_type, content_encoding, received_at)
+        self.accepted = events.accepted
+        return events
+
+
 def read_events(texts: Iterable[bytes], mapping: EventMapping, received_at: int) -> Events:
     """The records of events that came as JSON texts. Raises: Refusal (`too_many_records`)."""
     return translate((_parsed(text) for text in texts), mapping, received_at)

@@ -1,5 +1,6 @@
 """`POST /v1/events`: CloudEvents, in every content mode of their HTTP binding."""
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -7,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flowtrail.intake.foreign.cloudevents import EventDefaults
-from flowtrail.intake.foreign.cloudevents_http import EventReader
+from flowtrail.intake.foreign.cloudevents_http import read_cloudevents
+from flowtrail.intake.foreign.events import CountingReader
 from flowtrail.intake.receipts import Receipt
 from flowtrail.server.parameters import EVENTS, read_parameters
 from flowtrail.server.problems import Problem
@@ -21,7 +23,8 @@ async def post_events(request: Request) -> Response:
     """Take events in."""
     given = read_parameters(request, EVENTS)
     # The seam to intake has no headers, and in binary mode they are the event: the reader brings them along.
-    reader = EventReader(request.scope["headers"], EventDefaults(given.get("flow"), given.get("object_type")))
+    defaults = EventDefaults(given.get("flow"), given.get("object_type"))
+    reader = CountingReader(partial(read_cloudevents, headers=request.scope["headers"], defaults=defaults))
     receipt = await take_in(request, reader, EVENTS)
     return receipt_of_events(receipt, reader.accepted)
 
