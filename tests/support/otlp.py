@@ -1,7 +1,6 @@
 """Bodies of OTLP, written as the JSON of the standard and brought to either encoding."""
 
 import base64
-import copy
 import json
 import math
 from typing import Any
@@ -87,7 +86,7 @@ def request(*spans: Json, resource: Json | None = None, scope: Json | None = Non
 
 def protobuf(body: Json) -> bytes:
     """The same in protobuf, whose own JSON has ids in base64."""
-    held = copy.deepcopy(body)
+    held = json.loads(json.dumps(body))
     _to_base64(held)
     return json_format.ParseDict(
         held, ExportTraceServiceRequest(), ignore_unknown_fields=True
