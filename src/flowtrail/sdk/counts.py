@@ -67,6 +67,12 @@ class Tally:
         self.sealed = False
         """Whether nothing is settled any more: the process ends, and what was open was given up."""
 
+    def number(self) -> int:
+        """The next record's number; two threads never get the same."""
+        number = self.sequence + 1
+        self.sequence = number
+        return number
+
     def settle(self, accepted: int, rejected: Iterable[str]) -> None:
         """Records came to their end at the server. Call with `lock` held."""
         for code in rejected:

@@ -193,7 +193,7 @@ class Outbox:
         self._lower_bar()
 
     def wait(self, timeout_s: float) -> None:
-        """Until somebody rings, or so long."""
+        """Until somebody rings, or so long, or an hour."""
         self._bell.acquire(timeout=min(max(timeout_s, 0), _LONGEST_WAIT_S))
 
     def take(self) -> Item | None:

@@ -23,7 +23,7 @@ _AT_ONCE: Final = 256
 UNENCODABLE: Final = "unencodable"
 TOO_LARGE: Final = "record_too_large"
 
-_encode: Final = msgspec.json.Encoder().encode
+encode: Final = msgspec.json.Encoder().encode
 
 
 class Parcel(NamedTuple):
@@ -59,7 +59,7 @@ def new_session(name: str) -> str:
 def encode_item(item: Item) -> bytes | str:
     """The record as JSON, without its stamp; or why it cannot be sent."""
     try:
-        body = _encode(item.record())
+        body = encode(item.record())
     except Exception:  # noqa: BLE001 -- whatever a record is made of must not end the thread
         return UNENCODABLE
     return TOO_LARGE if len(body) > MAX_RECORD_BYTES - _STAMP_BYTES else body
@@ -73,7 +73,7 @@ class Stamp:
     """Writes a producer's name and the record's number into it."""
 
     def __init__(self, producer: str) -> None:
-        self._head = b'{"producer":' + _encode(producer) + b',"seq":'
+        self._head = b'{"producer":' + encode(producer) + b',"seq":'
 
     def on(self, body: bytes, seq: int) -> bytes:
         """A line."""
@@ -111,11 +111,13 @@ class Queued:
         said = report()
         if said is None:
             return Parcel(lines) if lines else None
-        with self._tally.lock:
-            self._tally.sequence += 1
-            self._tally.reports += 1
-        lines.append(self._stamp.on(_encode(said), self._tally.sequence))
+        self._tally.reports += 1
+        lines.append(self._stamp.on(encode(said), self._tally.number()))
         return Parcel(lines, frozenset([len(lines) - 1]))
+
+    def has_more(self) -> bool:
+        """Whoever puts rings."""
+        return False
 
     def _take(self) -> list[Item]:
         items: list[Item] = []
@@ -134,10 +136,9 @@ class Queued:
         body = encode_item(item)
         # What an item holds may grow until it is taken, which `record` did.
         self._outbox.release(item.cost)
-        with self._tally.lock:
-            if isinstance(body, str):
+        if isinstance(body, str):
+            item.taken = True
+            with self._tally.lock:
                 self._tally.drop(body)
-                item.taken = True
-                return None
-            self._tally.sequence += 1
-        return self._stamp.on(body, self._tally.sequence)
+            return None
+        return self._stamp.on(body, self._tally.number())

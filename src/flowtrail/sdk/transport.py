@@ -6,9 +6,13 @@ instant at which it is over, which every wait for the network is cut to; and an 
 
 import http.client
 import io
+import os
+import select
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from errno import EAGAIN, EINPROGRESS, EWOULDBLOCK
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -19,6 +23,8 @@ MAX_ANSWER_BYTES: Final = 1024 * 1024
 """Of head and body: the longest honest one names every record of a batch as rejected."""
 _PIECE: Final = 64 * 1024
 """What is given to the network at once; between two pieces the time is looked at."""
+_SLICE_S: Final = 0.25
+"""How long one wait for the network lasts before other duties have their turn."""
 
 
 class Unreachable(Exception):
@@ -42,15 +48,19 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """`POST` to `URL/v1/records`, over one connection that is kept while it lasts."""
+    """`POST` to `URL/v1/records`, over one connection that is kept while it lasts.
 
-    def __init__(self, url: str) -> None:
+    `between` is called at least every `_SLICE_S` while the network is waited for, but for a name being resolved.
+    """
+
+    def __init__(self, url: str, between: Callable[[], None]) -> None:
         parts = urlsplit(url)
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._secure else 80)
         self._authority = parts.netloc
         self._path = f"{parts.path.rstrip('/')}/v1/records"
+        self._between = between
         self._context: Any = None
         self._line: _Line | None = None
 
@@ -61,7 +71,7 @@ class HttpTransport:
         try:
             try:
                 return self._exchange(body, headers, until)
-            except (ConnectionError, http.client.RemoteDisconnected):
+            except ConnectionError:
                 if kept is None or self._line is not kept:
                     raise
                 self.close()
@@ -73,7 +83,7 @@ class HttpTransport:
     def _exchange(self, body: bytes, headers: Mapping[str, str], until: float) -> Answer:
         line = self._line
         if line is None:
-            line = self._line = _Line(self._connect(until), until)
+            line = self._connect(until)
         line.begin(until)
         line.send(self._head(body, headers))
         line.send(body)
@@ -81,9 +91,9 @@ class HttpTransport:
         try:
             response.begin()
             came = response.read(MAX_ANSWER_BYTES)
-            whole = response.isclosed() or not response.read(1)
+            is_whole = response.isclosed() or not response.read(1)
             answer = Answer(response.status, came, response.headers.get("Retry-After"))
-            if not whole or response.will_close:
+            if not is_whole or response.will_close:
                 self.close()
             return answer
         finally:
@@ -98,31 +108,29 @@ class HttpTransport:
         ]
         return "\r\n".join([*lines, "", ""]).encode("ascii")
 
-    def _connect(self, until: float) -> socket.socket:
+    def _connect(self, until: float) -> "_Line":
         error: OSError | None = None
         for family, kind, protocol, _, address in socket.getaddrinfo(
             self._host, self._port, type=socket.SOCK_STREAM
         ):
-            line = socket.socket(family, kind, protocol)
+            line = self._line = _Line(socket.socket(family, kind, protocol), self._between)
             try:
-                line.settimeout(_left(until))
+                line.begin(until)
                 line.connect(address)
-                with suppress(OSError):
-                    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return self._secured(line, until) if self._secure else line
+                if self._secure:
+                    line.secure(self._tls(), self._host)
+                return line
             except OSError as failed:
-                line.close()
+                self.close()
                 error = failed
         raise error or OSError("the name has no address")
 
-    def _secured(self, line: socket.socket, until: float) -> socket.socket:
+    def _tls(self) -> Any:
         import ssl  # 10 ms that only those pay who speak TLS
 
         if self._context is None:
             self._context = ssl.create_default_context()
-        line.settimeout(_left(until))
-        secured: socket.socket = self._context.wrap_socket(line, server_hostname=self._host)
-        return secured
+        return self._context
 
     def cut(self) -> None:
         """End what is under way."""
@@ -138,11 +146,13 @@ class HttpTransport:
 
 
 class _Line:
-    """A socket that keeps to an instant and to a number of bytes."""
+    """A socket that is never waited for beyond an instant, and never read beyond a number of bytes."""
 
-    def __init__(self, line: socket.socket, until: float) -> None:
+    def __init__(self, line: socket.socket, between: Callable[[], None]) -> None:
+        line.setblocking(False)
         self._socket = line
-        self.begin(until)
+        self._between = between
+        self._is_cut = False
 
     def begin(self, until: float) -> None:
         """One exchange begins."""
@@ -150,24 +160,61 @@ class _Line:
         # What is read beyond the body's bound is what tells that there is more.
         self._left_bytes = MAX_ANSWER_BYTES + _PIECE
 
+    def connect(self, address: Any) -> None:
+        if (code := self._socket.connect_ex(address)) not in {0, EINPROGRESS, EWOULDBLOCK, EAGAIN}:
+            raise OSError(code, os.strerror(code))
+        self._wait(writes=True)
+        if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(code, os.strerror(code))
+        with suppress(OSError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def secure(self, context: Any, host: str) -> None:
+        self._socket = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
+        self._when_ready(self._socket.do_handshake, writes=False)  # type: ignore[attr-defined]
+
     def send(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            self._socket.settimeout(_left(self._until))
-            rest = rest[self._socket.send(rest[:_PIECE]) :]
+            sent = self._when_ready(partial(self._socket.send, rest[:_PIECE]), writes=True)
+            rest = rest[sent:]
 
     def makefile(self, mode: str) -> io.BufferedReader:
+        """What `http.client` reads an answer from; closing it leaves the connection as it is."""
         return io.BufferedReader(_Reading(self))
 
     def receive(self, buffer: Any) -> int:
-        self._socket.settimeout(_left(self._until))
-        came = self._socket.recv_into(buffer)
+        came: int = self._when_ready(partial(self._socket.recv_into, buffer), writes=False)
         self._left_bytes -= came
         if self._left_bytes < 0:
             raise OSError("the answer is too long")
         return came
 
+    def _when_ready(self, step: Callable[[], Any], *, writes: bool) -> Any:
+        while True:
+            if monotonic_s() > self._until or self._is_cut:
+                raise TimeoutError("the time for one request is over")
+            try:
+                return step()
+            except (BlockingIOError, InterruptedError):
+                self._wait(writes=writes)
+            except OSError as error:
+                # What TLS wants may be the other direction.
+                if (name := type(error).__name__) not in {"SSLWantReadError", "SSLWantWriteError"}:
+                    raise
+                self._wait(writes=name == "SSLWantWriteError")
+
+    def _wait(self, *, writes: bool) -> None:
+        while True:
+            left = self._until - monotonic_s()
+            if left <= 0 or self._is_cut:
+                raise TimeoutError("the time for one request is over")
+            if _is_ready(self._socket, min(left, _SLICE_S), writes=writes):
+                return
+            self._between()
+
     def cut(self) -> None:
+        self._is_cut = True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -179,8 +226,6 @@ class _Line:
 
 
 class _Reading(io.RawIOBase):
-    """What an answer is read from; closing it leaves the connection as it is."""
-
     def __init__(self, line: _Line) -> None:
         super().__init__()
         self._line = line
@@ -192,8 +237,12 @@ class _Reading(io.RawIOBase):
         return self._line.receive(buffer)
 
 
-def _left(until: float) -> float:
-    left = until - monotonic_s()
-    if left <= 0:
-        raise TimeoutError("the time for one request is over")
-    return left
+def _is_ready(line: socket.socket, timeout_s: float, *, writes: bool) -> bool:
+    if hasattr(select, "poll"):
+        # `select` cannot watch files beyond the thousandth, and the host may have that many open.
+        poll = select.poll()
+        poll.register(line, select.POLLOUT if writes else select.POLLIN)
+        return bool(poll.poll(timeout_s * 1_000))
+    watched = [line]
+    ready = select.select([] if writes else watched, watched if writes else [], watched, timeout_s)
+    return any(ready)

@@ -1,0 +1,273 @@
+"""What the delivery thread does: gather a parcel, send it until its fate is known, count, and tell the server.
+
+outbox or spill ── source ──► Parcel ──► Transport ──► server
+                                ▲                        │
+                                └── verdict ◄── judge ◄──┘
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from flowtrail.model.clock import monotonic_s
+from flowtrail.model.ids import random_bytes
+from flowtrail.sdk.counts import Tally
+from flowtrail.sdk.orders import Orders
+from flowtrail.sdk.outbox import Outbox
+from flowtrail.sdk.packing import pack
+from flowtrail.sdk.parcels import Parcel, Queued, report_of
+from flowtrail.sdk.settings import MIB, Settings
+from flowtrail.sdk.spill import Spill
+from flowtrail.sdk.spilled import Spilled
+from flowtrail.sdk.transport import HttpTransport, Unreachable
+from flowtrail.sdk.verdicts import Later, Settled, Uncompressed, Verdict, judge
+
+log = logging.getLogger("flowtrail")
+
+INTERNAL: Final = "internal"
+
+_FIRST_WAIT_S: Final = 0.25
+_LONGEST_WAIT_S: Final = 30.0
+"""Between two tries at a server that does not answer; each is drawn from the upper half of what is due."""
+_REPORT_S: Final = 60.0
+"""Between two reports of a session of which something was sent."""
+_REPORT_LOSS_S: Final = 5.0
+"""Between two reports when something was given up since."""
+_SHORT_S: Final = 0.005
+"""Between two looks while somebody waits for a flush."""
+_PARTS: Final = 32
+"""How many parcels' worth of bytes the memory has: one parcel is encoded, joined, packed and answered at a time."""
+
+
+class Source(Protocol):
+    """Where parcels come from."""
+
+    def next(self, report: Callable[[], dict[str, Any] | None]) -> Parcel | None:
+        """What waits, up to a parcel's size, and the report if there is one; None: nothing waits."""
+        ...
+
+    def has_more(self) -> bool:
+        """Whether something waits that nobody rings for."""
+        ...
+
+
+class Courier:
+    """One life of the thread. `report` gives what has been produced and dropped so far."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        orders: Orders,
+        outbox: Outbox,
+        tally: Tally,
+        spill: Spill | None,
+        producer: str,
+        count: Callable[[], tuple[int, dict[str, int]]],
+    ) -> None:
+        self._settings, self._orders, self._tally, self._count = settings, orders, tally, count
+        self._outbox, self._spill = outbox, spill
+        self._inlet: Outbox | Spill = outbox if spill is None else spill
+        self._parcel_bytes = settings.memory_mib * MIB // _PARTS
+        queued = Queued(outbox, tally, producer, self._parcel_bytes)
+        self._source: Source = queued
+        if spill is not None:
+            self._source = Spilled(spill, queued, tally, producer, self._parcel_bytes)
+        self.transport = HttpTransport(settings.url, self._tend)
+        self.parcels: deque[Parcel] = deque()
+        self._packs = not settings.on_loopback
+        self._failures = 0
+        self._warned = False
+        self._send_at = 0.0
+        self._reported = (0, 0)
+        self._reported_at = monotonic_s()
+
+    def run(self) -> None:
+        """Until it is told to end."""
+        while not self._orders.is_halted:
+            try:
+                self._tend()
+                if not self._step():
+                    break
+            except Exception:
+                log.debug("Flowtrail: delivery stumbled", exc_info=True)
+                self._recover()
+        if self._spill is not None:
+            self._spill.sync()
+        if isinstance(self._source, Spilled):
+            self._source.left.close()
+        self.transport.close()
+
+    def _step(self) -> bool:
+        """One thing to do; whether there is more."""
+        if not self.parcels:
+            # Asked first: what is put, or due, before the end is seen is still looked for after it.
+            is_closing = self._orders.is_closing
+            self._gather()
+            parcel = self._source.next(self._due_report)
+            self._send_at = monotonic_s() + self._settings.batch_s
+            if parcel is None:
+                if not is_closing and self._orders.is_hurried:
+                    self._outbox.wait(_SHORT_S)
+                return not is_closing
+            self.parcels.append(parcel)
+        return self._attempt(self.parcels[0])
+
+    def _gather(self) -> None:
+        """Wait for a record, and then for others to go with it."""
+        orders, inlet = self._orders, self._inlet
+        if self._source.has_more():
+            return
+        if not orders.is_hurried:
+            inlet.wake_at_once()
+            if not inlet.waiting:
+                self._wait(max(self._report_in_s(), _SHORT_S))
+                self._send_at = monotonic_s() + self._settings.batch_s
+        inlet.wake_at(self._parcel_bytes)
+        while not orders.is_hurried and inlet.waiting and inlet.bytes_held <= self._parcel_bytes:
+            left = self._send_at - monotonic_s()
+            if left <= 0:
+                break
+            self._wait(left)
+        inlet.wake_at(None)
+
+    def _attempt(self, parcel: Parcel) -> bool:
+        """Send a parcel once; whether to go on."""
+        body, headers = self._packed(parcel)
+        timeout_s = self._settings.timeout_s
+        if self._orders.is_closing:
+            timeout_s = min(timeout_s, self._orders.exit_at - monotonic_s())
+        self._tally.requests += 1
+        try:
+            answer = self.transport.post(body, headers, timeout_s)
+        except Unreachable as error:
+            return self._later(str(error), None)
+        return self._apply(judge(answer, len(parcel.lines), compressed="Content-Encoding" in headers), parcel)
+
+    def _apply(self, verdict: Verdict, parcel: Parcel) -> bool:
+        if isinstance(verdict, Later):
+            return self._later(verdict.why, verdict.wait_s)
+        self._failures = 0
+        if isinstance(verdict, Uncompressed):
+            self._packs = False
+        elif isinstance(verdict, Settled):
+            self._settle(parcel, verdict.rejected)
+        elif len(parcel.lines) == 1:
+            self._settle(parcel, {0: verdict.code})
+        else:
+            with self._tally.lock:
+                if not self._tally.sealed:
+                    self.parcels.popleft()
+                    self.parcels.extendleft(reversed(parcel.halves()))
+        return True
+
+    def _settle(self, parcel: Parcel, rejected: dict[int, str]) -> None:
+        tally = self._tally
+        codes = [code for place, code in rejected.items() if place not in parcel.reports]
+        accepted = len(parcel.lines) - len(parcel.reports) - len(codes)
+        with tally.lock:
+            if tally.sealed:
+                return
+            self.parcels.popleft()
+            if parcel.adopted:
+                tally.adopted["rejected"] += len(codes)
+                tally.adopted["accepted"] += accepted
+            else:
+                tally.settle(accepted, codes)
+            if parcel.advance is not None:
+                parcel.advance(len(parcel.lines))
+
+    def _later(self, why: str, asked_s: float | None) -> bool:
+        """Wait before the next try; whether there is to be one."""
+        orders = self._orders
+        self._tally.failures += 1
+        self._failures += 1
+        self._warn(why)
+        wait_s = self._backoff_s() if asked_s is None else asked_s + _jitter() / 4
+        until = monotonic_s() + wait_s
+        if orders.is_closing and (asked_s is None or until >= orders.exit_at):
+            return False
+        flushing = orders.flushing
+        while (left := until - monotonic_s()) > 0 and not orders.is_halted:
+            # Who waits for a flush, or for the end, gets one try at once, unless the server asked for patience.
+            if asked_s is None and (orders.is_closing or orders.flushing > flushing):
+                break
+            if orders.is_closing and until >= orders.exit_at:
+                return False
+            flushing = min(flushing, orders.flushing)
+            self._wait(left)
+        return True
+
+    def _warn(self, why: str) -> None:
+        if not self._warned and not self._orders.is_halted:
+            self._warned = True
+            log.warning(
+                "Flowtrail: %s does not take records (%s); they wait, and what is given up is counted",
+                self._settings.url,
+                why,
+            )
+
+    def _backoff_s(self) -> float:
+        longest: float = min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 20), _LONGEST_WAIT_S)
+        return longest * (1 + _jitter()) / 2
+
+    def _wait(self, seconds: float) -> None:
+        """Until somebody rings, or so long, or until something else is due."""
+        if self._spill is not None:
+            seconds = min(seconds, max(self._spill.duty_s(), _SHORT_S))
+        self._outbox.wait(seconds)
+        self._tend()
+
+    def _tend(self) -> None:
+        if self._spill is not None:
+            self._spill.tend()
+
+    def _packed(self, parcel: Parcel) -> tuple[bytes, dict[str, str]]:
+        headers = {"Content-Type": "application/x-ndjson"}
+        if self._settings.api_key is not None:
+            headers["Authorization"] = f"Bearer {self._settings.api_key}"
+        body = b"\n".join(parcel.lines)
+        if self._packs:
+            body, coding = pack(body)
+            if coding is not None:
+                headers["Content-Encoding"] = coding
+        return body, headers
+
+    def _due_report(self) -> dict[str, Any] | None:
+        """A report, if one is due: at the end, when something was given up, and now and then."""
+        if self._orders.is_closing:
+            if self._outbox.waiting or self._state() == self._reported:
+                return None
+        elif self._report_in_s() > 0:
+            return None
+        produced, dropped = self._count()
+        self._reported, self._reported_at = self._state(), monotonic_s()
+        return report_of(produced, self._tally, dropped)
+
+    def _state(self) -> tuple[int, int]:
+        """What a report would tell: how many were sent, and how many were lost."""
+        lost = self._outbox.dropped_full + self._outbox.dropped_oldest + sum(self._tally.dropped.values())
+        return self._tally.sequence - self._tally.reports, lost
+
+    def _report_in_s(self) -> float:
+        """How long until a report is due."""
+        state = self._state()
+        if state == self._reported:
+            return _REPORT_S
+        age = monotonic_s() - self._reported_at
+        return (_REPORT_S if state[1] == self._reported[1] else _REPORT_LOSS_S) - age
+
+    def _recover(self) -> None:
+        """After an error nobody foresaw: what was lost by it is counted, and the rest goes on after a while."""
+        with self._tally.lock:
+            lost = self._tally.in_hand - sum(parcel.records for parcel in self.parcels)
+            if lost > 0:
+                self._tally.drop(INTERNAL, lost)
+        self._failures += 1
+        if not self._orders.is_halted:
+            self._outbox.wait(self._backoff_s())
+
+
+def _jitter() -> float:
+    """At random from 0 to 1."""
+    return int.from_bytes(random_bytes(2), "big") / 65_536
