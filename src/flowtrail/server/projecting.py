@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from flowtrail.intake.projector import Projector
+from flowtrail.intake.projector import LEASE_S, Projector
+from flowtrail.intake.rebuild import renew_views
 from flowtrail.model.errors import StoreError
 from flowtrail.server.settings import inherited_store
 from flowtrail.storage import open_store
@@ -49,9 +50,19 @@ class Projecting:
         self._projector = Projector(store.journal, store.view_writer())
 
     def run(self) -> None:
-        """Project until told to stop."""
+        """Project until told to stop; views of an older version are made anew first."""
         threading.Thread(target=self._stop_when_drained, name="drain", daemon=True).start()
+        self._renew()
         self._projector.run(self._stop, self._wake)
+
+    def _renew(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if renew_views(self._store, self._stop):
+                    return
+            except StoreError as error:
+                log.warning("the views could not be made anew, it is tried again: %s", error)
+            self._stop.wait(LEASE_S / 4)
 
     def wake(self) -> None:
         """Pages were committed."""

@@ -11,6 +11,7 @@ from pymongo.errors import (
     WriteError,
 )
 
+from flowtrail.model.clock import sleep_s
 from flowtrail.model.errors import (
     Refusal,
     StoreFull,
@@ -18,8 +19,9 @@ from flowtrail.model.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
+from flowtrail.storage import open_store
 from flowtrail.storage.mongodb.connection import shown, translated
-from flowtrail.storage.mongodb.schema import SCHEMA_VERSION
+from flowtrail.storage.mongodb.schema import SCHEMA_VERSION, Views
 from flowtrail.storage.mongodb.store import MongoStore
 
 
@@ -111,3 +113,25 @@ def test_health_names_a_collection_that_is_missing(store, views):
     views["cell"].drop()
 
     assert store.check().problems == [f"the collection {views.name('cell')} is missing"]
+
+
+@pytest.mark.mongodb
+def test_the_lease_is_kept_while_the_indexes_of_rebuilt_views_are_made(mongodb_url, monkeypatch):
+    monkeypatch.setattr("flowtrail.storage.mongodb.views.RENEW_S", 0.05)
+    store, other = open_store(mongodb_url), open_store(mongodb_url)
+    writer = store.view_writer()
+    rebuilt = writer.begin_rebuild()
+    rebuilt.acquire("rebuilder", 0.5)
+    index, taken = Views.index, []
+
+    def slowly(self, session=None):
+        sleep_s(1.5)
+        taken.append(other.view_writer().acquire("another", 5))
+        index(self, session)
+
+    monkeypatch.setattr(Views, "index", slowly)
+    writer.finish_rebuild(rebuilt)
+
+    assert taken == [None]
+    store.close()
+    other.close()

@@ -23,7 +23,7 @@ from flowtrail.projection.producers import (
 )
 from flowtrail.storage.mongodb.connection import Client, Document, delete, update
 from flowtrail.storage.mongodb.names import Tenants
-from flowtrail.storage.mongodb.schema import BY_LOSS, PRODUCER_CHUNKS, PRODUCERS, Names, Views
+from flowtrail.storage.mongodb.schema import PRODUCER_CHUNKS, PRODUCERS, Names, Views
 from flowtrail.storage.mongodb.snapshots import Snapshot, Snapshots
 from flowtrail.storage.producers import StoredSession
 
@@ -138,8 +138,6 @@ class MongoProducers:
             if troubled:
                 wanted["x"] = 1
             found = at.views[PRODUCERS].find(wanted, session=at.session).sort("_id", ASCENDING).limit(limit)
-            if troubled:
-                found = found.hint(BY_LOSS)
             return [_stored(at, tenant, row, 0, most_chunks) for row in found]
 
     def totals(self, tenant: str) -> Cell:

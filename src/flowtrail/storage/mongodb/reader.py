@@ -52,7 +52,8 @@ class MongoReader:
     def __init__(self, client: Client, database: Names, tenants: Tenants) -> None:
         self._tenants = tenants
         self._present = Present(database)
-        self._snapshot = Snapshots(client, database).snapshot
+        self._snapshots = Snapshots(client, database)
+        self._snapshot = self._snapshots.snapshot
 
     def _rows(self, at: Snapshot, tenant: str, number: int) -> Rows:
         return Rows(at.views, at.session, (number, tenant), Bodies())
@@ -60,9 +61,17 @@ class MongoReader:
     # --- transactions ---
 
     def find(self, tenant: str, id: bytes) -> Stored | None:
-        with self._snapshot("reading a transaction") as at:
+        with store_errors("reading a transaction"):
             number = self._tenants.find(tenant)
-            return None if number is None else self._rows(at, tenant, number).find(id)
+            if number is None:
+                return None
+            rows = Rows(self._snapshots.views(), None, (number, tenant), Bodies())
+            row = rows.document(id)
+            if row is not None and not row.get("s"):
+                return rows.whole(row)
+        # It has documents beside its own, or its views were replaced under our feet.
+        with self._snapshot("reading a transaction") as at:
+            return self._rows(at, tenant, number).find(id)
 
     def select(self, selection: Selection) -> Selected:
         with self._snapshot("listing transactions") as at:
@@ -101,9 +110,9 @@ class MongoReader:
             return sorted(_link(tenant, row["_id"]) for row in rows)
 
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
-        with self._snapshot("reading definitions") as at:
+        with store_errors("reading definitions"):
             number = self._tenants.find(tenant)
-            rows = at.views[DEFINITIONS].find({"t": number, "kind": kind}, session=at.session)
+            rows = self._snapshots.views()[DEFINITIONS].find({"t": number, "kind": kind})
             found = [
                 Definition(tenant, kind, tuple(row["name"]), tuple(row["stamp"]), row["body"]) for row in rows
             ]
@@ -150,9 +159,9 @@ class MongoReader:
                 yield _link(self._tenants.name(tenant_of(row["_id"])), row["_id"])
 
     def set_aside(self) -> list[SetAside]:
-        with self._snapshot("reading what was set aside") as at:
+        with store_errors("reading what was set aside"):
             found = []
-            for row in at.views[SET_ASIDE].find({}, session=at.session).sort("_id"):
+            for row in self._snapshots.views()[SET_ASIDE].find().sort("_id"):
                 number, page, leaf, transaction, reason = _decode_set_aside(row["_id"])
                 found.append(SetAside(self._tenants.name(number), page, leaf, transaction, reason))
             return found

@@ -16,9 +16,11 @@ HEADERS: Final = {"o": 1, "u": 1, "e": 1, "r": 1, "h": 1, "f": 1}
 
 
 class Rows:
-    """Reads documents of one tenant in one generation and one snapshot."""
+    """Reads documents of one tenant in one generation and one snapshot; without a session, in none."""
 
-    def __init__(self, views: Views, session: ClientSession, tenant: tuple[int, str], bodies: Bodies) -> None:
+    def __init__(
+        self, views: Views, session: ClientSession | None, tenant: tuple[int, str], bodies: Bodies
+    ) -> None:
         self.views = views
         self.session = session
         self._number, self._tenant = tenant
@@ -30,8 +32,12 @@ class Rows:
 
     def find(self, id: bytes) -> Stored | None:
         """One transaction with its pieces."""
-        row = self.views[TRANSACTIONS].find_one({"_id": self.key(id)}, session=self.session)
+        row = self.document(id)
         return None if row is None else self.whole(row)
+
+    def document(self, id: bytes) -> Document | None:
+        """The document of one transaction."""
+        return self.views[TRANSACTIONS].find_one({"_id": self.key(id)}, session=self.session)
 
     def whole(self, row: Document) -> Stored:
         """A whole document with its pieces, those beside it too."""

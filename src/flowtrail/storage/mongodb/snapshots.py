@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
+from typing import Final
 
 from pymongo.client_session import ClientSession
 
+from flowtrail.model.clock import monotonic_s
 from flowtrail.storage.mongodb.connection import Client, Document, snapshot, store_errors
 from flowtrail.storage.mongodb.present import Present
 from flowtrail.storage.mongodb.schema import Names, Views
@@ -21,6 +24,10 @@ class Snapshot:
     epoch: int
 
 
+KNOWN_S: Final = 0.2
+"""How long the present generation is taken as known: less than old views are kept after a switch (`DROP_GRACE_S`)."""
+
+
 class Snapshots:
     """Takes them. Any thread."""
 
@@ -28,6 +35,7 @@ class Snapshots:
         self._client = client
         self._database = database
         self._present = Present(database)
+        self._known: tuple[float, str] = (-inf, "")
 
     @contextmanager
     def snapshot(self, what: str) -> Iterator[Snapshot]:
@@ -35,5 +43,16 @@ class Snapshots:
         with store_errors(what), snapshot(self._client) as session:
             held = self._present.read(session)
             generation = held["current"]
+            self._known = (monotonic_s(), generation)
             views = Views(self._database, generation)
             yield Snapshot(session, views, held["generations"][generation], held["epoch"])
+
+    def views(self) -> Views:
+        """The views for a read that is one command, and needs no moment: those present now, or `KNOWN_S` ago. A read of
+        several commands asks for that document each time, which is half of what it costs to read one transaction."""
+        known_at, generation = self._known
+        now = monotonic_s()
+        if now - known_at > KNOWN_S:
+            generation = self._present.read()["current"]
+            self._known = (now, generation)
+        return Views(self._database, generation)

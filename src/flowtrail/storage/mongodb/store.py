@@ -65,11 +65,13 @@ class MongoStore:
         with store_errors("asking MongoDB for its health"):
             held = Present(self._database).read()
             views = Views(self._database, held["current"])
+            # Those of an older version lack what came since; they are rebuilt.
+            is_usable = usable(held["generations"][held["current"]])
             transactions = sum(each["total"] for each in views[COHORTS].find())
             there = set(self._database.list_collection_names())
             problems = [
                 f"the collection {name} is missing"
-                for name in (JOURNAL, *map(views.name, VIEWS))
+                for name in (JOURNAL, *(map(views.name, VIEWS) if is_usable else ()))
                 if name not in there
             ]
             facts: dict[str, str | int] = {

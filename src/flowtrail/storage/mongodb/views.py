@@ -1,14 +1,17 @@
 """The projector's side of the views: the lease, loading what is stored, and one transaction for each batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Any, Final
 
 import msgspec
 from pymongo import timeout
 from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
 
 from flowtrail.model.clock import Clock, sleep_s
-from flowtrail.model.errors import LeaseLost
+from flowtrail.model.errors import LeaseLost, StoreError
 from flowtrail.model.points import reach
 from flowtrail.model.statuses import RELATIONS
 from flowtrail.storage.interface import (
@@ -59,6 +62,8 @@ HOLD_BACK_S: Final = 0.5
 """An update costs some 50 µs, with its share of everything, whatever it carries."""
 DROP_GRACE_S: Final = 0.5
 """Between switching to rebuilt views and dropping the old: who has just read which are present still finds them."""
+RENEW_S: Final = 1.0
+"""Between two renewals of a lease that nothing is written under."""
 _AT_ONCE: Final = 500
 
 _encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -249,13 +254,32 @@ class MongoViewWriter:
             generation = rebuilt.generation
             if generation is None or rebuilt.lease is None:
                 raise LeaseLost("the rebuilt views were not folded under the newest lease")
-            Views(self._database, generation).index()
+            with self._kept_up(rebuilt.lease, generation):
+                Views(self._database, generation).index()
             reach("inside_switch")
             old = self._present.switch(generation, rebuilt.lease)
             rebuilt.generation = None
             self.forget()
             sleep_s(DROP_GRACE_S)
             Views(self._database, old).drop()
+
+    @contextmanager
+    def _kept_up(self, lease: Lease, generation: str) -> Iterator[None]:
+        """Renew the lease meanwhile: indexes over everything take longer than it lasts."""
+        done = Event()
+
+        def renew() -> None:
+            with suppress(StoreError, PyMongoError):  # the switch finds out itself
+                while not done.wait(RENEW_S):
+                    self._present.renew(lease, generation, self._clock)
+
+        thread = Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     # --- what is remembered ---
 

@@ -63,6 +63,7 @@ class Walk:
 
     @property
     def _session(self) -> ClientSession:
+        assert self._rows.session is not None, "a walk is many reads of one moment"
         return self._rows.session
 
     def select(self, revision: int) -> Selected:
