@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from flowtrail import __version__
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.ids import random_bytes
 from flowtrail.sdk.counts import Tally
@@ -223,7 +224,7 @@ class Courier:
             self._spill.tend()
 
     def _packed(self, parcel: Parcel) -> tuple[bytes, dict[str, str]]:
-        headers = {"Content-Type": "application/x-ndjson"}
+        headers = {"Content-Type": "application/x-ndjson", "User-Agent": f"flowtrail/{__version__}"}
         if self._settings.api_key is not None:
             headers["Authorization"] = f"Bearer {self._settings.api_key}"
         body = b"\n".join(parcel.lines)

@@ -112,16 +112,12 @@ class Delivery:
     def close(self, timeout_s: float | None = None) -> None:
         """Deliver what waits for at most so long (default: what the settings allow an exit), then stop. What is left
         stays in the spill, or is counted as given up, like whatever is put later."""
+        self.begin_to_close(timeout_s)
         orders = self._orders
-        with self.tally.lock:
-            if orders.is_closing:
-                return
-            allowed = self.settings.exit_s if timeout_s is None else timeout_s
-            orders.exit_at = monotonic_s() + max(allowed - _LAST_MOMENT_S, 0)
-            orders.is_closing = True
+        if self._is_closed:
+            return
         with suppress(KeyboardInterrupt):  # somebody is in a hurry
             if self.outbox.started:
-                self.outbox.ring()
                 self._wait_for_end(orders.exit_at - monotonic_s())
                 orders.is_halted = True
                 if self._courier is not None:
@@ -129,6 +125,18 @@ class Delivery:
                 self.outbox.ring()
                 self._wait_for_end(_LAST_MOMENT_S)
         self._seal()
+
+    def begin_to_close(self, timeout_s: float | None = None) -> None:
+        """The time of `close` begins; nobody waits yet."""
+        orders = self._orders
+        with self.tally.lock:
+            if orders.is_closing:
+                return
+            allowed = self.settings.exit_s if timeout_s is None else timeout_s
+            orders.exit_at = monotonic_s() + max(allowed - _LAST_MOMENT_S, 0)
+            orders.is_closing = True
+        if self.outbox.started:
+            self.outbox.ring()
 
     def _wait_for_end(self, timeout_s: float) -> None:
         if self._ended.acquire(timeout=max(timeout_s, 0)):
@@ -139,8 +147,7 @@ class Delivery:
         tally, spill = self.tally, self.spill
         with tally.lock:
             self._is_closed = True
-            while (item := self.outbox.take()) is not None:
-                item.taken = True
+            while self.outbox.take() is not None:
                 tally.taken += 1
                 tally.in_hand += 1
             if self._courier is not None and spill is not None:

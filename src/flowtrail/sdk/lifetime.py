@@ -16,8 +16,12 @@ from typing import Protocol
 class Household(Protocol):
     """Something with a thread."""
 
+    def begin_to_close(self) -> None:
+        """The process ends, soon."""
+        ...
+
     def close(self) -> None:
-        """The process ends."""
+        """The process ends, when this returns."""
         ...
 
     def after_fork_in_child(self) -> None:
@@ -41,7 +45,9 @@ def watch_over(household: Household) -> None:
 
 
 def end_all() -> None:
-    """The process ends."""
+    """The process ends. All have the same time for it, not one after the other."""
+    for household in list(_watched):
+        household.begin_to_close()
     for household in list(_watched):
         household.close()
 

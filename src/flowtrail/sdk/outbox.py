@@ -25,11 +25,12 @@ class Item(Protocol):
     cost: int
     """Bytes it holds in memory, about. Once put, only `Sink.grow` may change it. A plain attribute, no property."""
     taken: bool
-    """Set by `record`, and by the outbox when it gives the item up: whatever comes later is put as an item anew."""
+    """Set when it leaves the queue, on its way or given up, and by `record`: whoever has more to say puts it again,
+    with this unset."""
 
     def record(self) -> dict[str, Any] | msgspec.Struct:
-        """The record as sent, without `producer` and `seq`. Called once, on the delivery thread; never raises. Sets
-        `taken` before it looks at anything else."""
+        """The record as sent, without `producer` and `seq`. Called once per put; never raises. On the delivery
+        thread, or within `put` where there is a spill. Sets `taken` before it looks at anything else."""
         ...
 
 
@@ -197,15 +198,20 @@ class Outbox:
         self._bell.acquire(timeout=min(max(timeout_s, 0), _LONGEST_WAIT_S))
 
     def take(self) -> Item | None:
-        """The oldest item, whose bytes count until they are released."""
+        """The oldest item, which counts no longer as held; None where there is none."""
+        if not self._queue and not self._closed:
+            # An item that stands here twice and grew was counted once and released twice: this is where that ends.
+            self._released = self._level
+            self._full_at = self._released + self._limit
+            return None
         try:
-            return self._queue.popleft()
+            item = self._queue.popleft()
         except IndexError:
             return None
-
-    def release(self, size: int) -> None:
-        """What was taken is gone from memory, or counted elsewhere."""
+        # In one line: what grows after this is counted by whoever puts it again.
+        item.taken, size = True, item.cost
         self._release(size)
+        return item
 
     def close(self) -> None:
         """From now on give up whatever is put."""

@@ -121,23 +121,21 @@ class Queued:
 
     def _take(self) -> list[Item]:
         items: list[Item] = []
+        tally = self._tally
         size = 0
-        with self._tally.lock:
-            while (
-                size < _AT_ONCE_BYTES and len(items) < _AT_ONCE and (item := self._outbox.take()) is not None
-            ):
+        with tally.lock:
+            while not tally.sealed and size < _AT_ONCE_BYTES and len(items) < _AT_ONCE:
+                if (item := self._outbox.take()) is None:
+                    break
                 items.append(item)
                 size += item.cost
-            self._tally.in_hand += len(items)
-            self._tally.taken += len(items)
+            tally.in_hand += len(items)
+            tally.taken += len(items)
         return items
 
     def _line_of(self, item: Item) -> bytes | None:
         body = encode_item(item)
-        # What an item holds may grow until it is taken, which `record` did.
-        self._outbox.release(item.cost)
         if isinstance(body, str):
-            item.taken = True
             with self._tally.lock:
                 self._tally.drop(body)
             return None
