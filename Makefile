@@ -16,6 +16,9 @@ ifneq ($(wildcard ../shared/data),)
 export FLOWTRAIL_DEMO_DATA ?= $(abspath ../shared/data)
 endif
 
+# Packages of clients written for Node, which tests send with; the node that runs them is a Python package.
+CLIENTS_READY := .tools/node/.ready
+
 # A worker starts its own mongod when its tests need one, hence no more than four.
 PYTEST := $(BIN)/python -m pytest
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
@@ -29,7 +32,7 @@ help: ## Show this list
 demo: $(DEMO_READY) ## Start a server on sample data and say where to look
 	@$(BIN)/flowtrail demo $(ARGS)
 
-test: lint ## The gate: linters, types, imports, then every test but torture
+test: lint $(CLIENTS_READY) ## The gate: linters, types, imports, then every test but torture
 	@$(PYTEST) -m "not torture" $(PARALLEL) $(ARGS)
 
 check: lint ## The fast part of the gate, for between two edits
@@ -59,6 +62,11 @@ $(BIN)/python:
 $(DEMO_READY): pyproject.toml | $(BIN)/python
 	@echo "installing flowtrail into $(VENV) …" >&2
 	@$(PIP) --editable '.[server,parquet]'
+	@touch $@
+
+$(CLIENTS_READY): tests/clients/node/package-lock.json $(DEV_READY)
+	@echo "installing the clients that tests send with into $(@D) …" >&2
+	@$(BIN)/python -m tests.support.node
 	@touch $@
 
 # The larger set holds the smaller one.

@@ -207,4 +207,5 @@ def _behind(heads: Mapping[int, int], after: Position) -> list[tuple[int, int]]:
 
 
 def _page(row: Document) -> Page:
-    return Page(row["_id"], row["header"], row["previous"], row["hash"], row["secret"], row["body"])
+    # BSON gives large integers a type of their own, which no encoder takes for an integer.
+    return Page(int(row["_id"]), row["header"], row["previous"], row["hash"], row["secret"], row["body"])
