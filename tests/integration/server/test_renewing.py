@@ -1,6 +1,5 @@
 """A server that finds views of an older version makes them anew by itself, and is asked meanwhile."""
 
-import sqlite3
 import threading
 
 import pytest
@@ -10,6 +9,7 @@ from flowtrail.model.clock import monotonic_s, sleep_s
 from flowtrail.model.points import watch
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage import open_store
+from tests.support.aging import age_views
 from tests.support.journaling import Journaling, project
 from tests.support.records import an_order, order_id
 from tests.support.served import served, transaction
@@ -28,12 +28,7 @@ def directory(tmp_path):
     store = open_store(f"sqlite:{tmp_path / 'store'}")
     aged(store)
     store.close()
-    with sqlite3.connect(tmp_path / "store" / "views.db") as connection:
-        connection.executescript(
-            "DROP TABLE producer; DROP TABLE producer_chunk; DROP TABLE producer_total;"
-            " PRAGMA user_version = 1; UPDATE present SET projection = 1, holder = NULL"
-        )
-    connection.close()
+    age_views(tmp_path / "store" / "views.db")
     return tmp_path / "store"
 
 
