@@ -43,6 +43,8 @@ def test_states_and_terms_equal_the_reference(folder, reading, told, cold):
         state = State.load(stored.facts, stored.pieces)
         assert state.encode() == State.load(wanted.facts, wanted.pieces).encode()
     assert list(reading.transactions.iter_terms(tenant)) == list(reference.transactions.iter_terms(tenant))
+    totals = {term: total for term, total in reading.transactions.term_totals(tenant).items() if total}
+    assert totals == reference.transactions.term_totals(tenant)
 
 
 @IN_ONE_STORE

@@ -1,5 +1,6 @@
 """Terms and cells: both sides are added up by key, and what does not come out even is wrong."""
 
+from collections import Counter
 from typing import Final
 
 from flowtrail.ledger.recount import Recount, Refold, flat, summed, unflat
@@ -7,6 +8,7 @@ from flowtrail.ledger.report import Report
 from flowtrail.ledger.rows import place_of
 from flowtrail.ledger.runs import Key, Runs
 from flowtrail.projection.cells import Cell, CellKey, encode_cell
+from flowtrail.projection.terms import is_counted
 from flowtrail.storage.interface import Store
 
 JOURNAL: Final = 0
@@ -51,9 +53,15 @@ class Sums:
         """Terms equal the states, but for transactions that changed after `revision`."""
         report.counts["terms"] = 0
         for tenant in sorted({writer.tenant for writer in store.journal.writers()}):
+            counted: Counter[str] = Counter()
+            before = store.changes.revision()
+            totals = store.transactions.term_totals(tenant)
             for term, opened, own in store.transactions.iter_terms(tenant):
                 report.counts["terms"] += 1
+                counted[term] += is_counted(term)
                 self._terms.add((tenant, term, opened, own), VIEWS)
+            if store.changes.revision() == before:
+                _compare_totals(report, tenant, totals, +counted)
         for (tenant, term, opened, own), sides in self._terms.groups():
             if sorted(sides) == [JOURNAL, VIEWS]:
                 continue
@@ -85,6 +93,13 @@ class Sums:
             _tell(report, place, found, expected)
         if unproven:
             report.note(f"{unproven} cells changed while they were read: not proven, check again")
+
+
+def _compare_totals(report: Report, tenant: str, totals: dict[str, int], counted: dict[str, int]) -> None:
+    for term in sorted({*totals, *counted}):
+        held, there = totals.get(term, 0), counted.get(term, 0)
+        if held != there:
+            report.find("term_total", f"term {tenant}/{term!r}", f"its total is {held}, {there} have it")
 
 
 def _tell(report: Report, place: CellKey, found: Cell, expected: Cell) -> None:

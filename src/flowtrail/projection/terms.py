@@ -9,6 +9,15 @@ from typing import Final
 BLOCK_TERM_STATUSES: Final = {"failed": "bf", "skipped": "bs", "running": "br"}
 """Statuses of executions that are indexed; the others are the usual case and are scanned for."""
 
+COUNTED_KINDS: Final = frozenset("befpvw")
+"""First letters of the kinds of which one term may be a large part of all transactions, and of which there are few
+terms: each keeps its total, so that it is known without counting."""
+
+
+def is_counted(term: str) -> bool:
+    """Whether the term is of a kind whose terms keep their totals."""
+    return term[0] in COUNTED_KINDS
+
 
 def object_term(object_id: str, object_type: str) -> str:
     """An object by its id and type; `object_prefix` finds it whatever its type."""

@@ -88,9 +88,7 @@ class Journal(Protocol):
 
 @dataclass(slots=True)
 class Change:
-    """What one batch changes of one transaction.
-
-    `locator` is what `ViewWriter.load` or an earlier `write` of this lease gave for it, None when it is new.
+    """What one batch changes of one transaction. `locator` is what `ViewWriter.load` or an earlier `write` of this lease gave for it, None when it is new.
     `facts` is None when they did not change. `piece` holds the statements about executions that this batch adds,
     None when it adds none; the store joins pieces when reading, and MAY merge them at any time with
     `projection.state.merge_pieces`. `state` is the joined state, to be encoded by stores that rewrite.
@@ -316,6 +314,9 @@ class TransactionReader(Protocol):
 
     def iter_terms(self, tenant: str) -> Iterator[tuple[str, int, bytes]]:
         """Every row of the inverted index (term, opened_at, transaction id), sorted: for checks."""
+
+    def term_totals(self, tenant: str) -> dict[str, int]:
+        """How many have each term of a counted kind (`projection.terms`); one that none has MAY be there with 0."""
 
     def iter_links(self) -> Iterator[LinkRow]:
         """Every link of every tenant, in no particular order: for checks."""

@@ -17,6 +17,7 @@ from flowtrail.storage.sqlite import connection as connections
 from flowtrail.storage.sqlite import files, journal
 from flowtrail.storage.sqlite.connection import connect_writer
 from flowtrail.storage.sqlite.schema import VIEWS_VERSION
+from tests.support.aging import age_views
 from tests.support.folding import Folder
 from tests.support.journaling import Journaling, project
 from tests.support.records import BASE, an_order, order_id
@@ -139,11 +140,7 @@ def test_views_from_before_producers_were_kept_are_read_and_rebuilt(opened, dire
     Journaling(store, "acme").append([EndRecord(order_id(1), BASE, "shop/1", 2, "delivered", 1, BASE)])
     project(store)
     store.close()
-    altered(
-        directory / "views.db",
-        "DROP TABLE producer; DROP TABLE producer_chunk; DROP TABLE producer_total;"
-        " PRAGMA user_version = 1; UPDATE present SET projection = 1, holder = NULL",
-    )
+    age_views(directory / "views.db")
 
     store = opened(create=False)
     assert store.views_version() == (1, False)
@@ -231,6 +228,16 @@ def test_health_names_sizes_and_holder(store, reading):
     assert health.facts["journal.db bytes"] > 0
     assert health.facts["views.db bytes"] > 0
     assert str(os.getpid()) in str(health.facts["held by"])
+
+
+def test_a_total_of_a_term_that_is_wrong_is_found(store, directory):
+    Journaling(store, "acme").append(list(an_order(1)))
+    project(store)
+    altered(directory / "views.db", "UPDATE term_total SET total = total + 1 WHERE term = 'v3'")
+
+    found = [finding for finding in check(store).findings if finding.code == "term_total"]
+
+    assert [finding.message for finding in found] == ["its total is 2, 1 have it"]
 
 
 def test_little_space_is_a_warning_and_no_damage(store, monkeypatch):

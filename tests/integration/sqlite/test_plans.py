@@ -155,6 +155,27 @@ def test_what_a_cohorts_index_says_is_counted_without_its_rows(orders, left):
     assert any("COVERING INDEX tx_cohort" in step[3] for step in last), last
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (HasTerm(terms.version_term("3")), 69),
+        (BlockHas("ship", "failed"), 20),
+        (StatusIs("failed"), 20),
+    ],
+)
+def test_what_keeps_its_total_is_not_counted(orders, condition, expected):
+    with orders._views.snapshot() as snapshot:
+        seen = []
+        snapshot.connection.set_trace_callback(seen.append)
+        counted = Walk(snapshot, Selection("acme", NOW, condition, budget_s=None)).count()
+        snapshot.connection.set_trace_callback(None)
+
+    assert counted == (expected, True)
+    assert [
+        statement for statement in seen if statement.startswith("SELECT count(*) FROM (SELECT opened")
+    ] == []
+
+
 def test_points_are_read_by_the_unique_index(orders):
     with orders._views.snapshot() as snapshot:
         steps = snapshot.connection.execute(

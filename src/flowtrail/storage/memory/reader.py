@@ -1,5 +1,6 @@
 """Reading views in memory: every candidate is asked by the reference evaluator, one after the other."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -9,6 +10,7 @@ from flowtrail.model.conditions import Condition, Moment
 from flowtrail.projection.cells import Cell, CellKey
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import State
+from flowtrail.projection.terms import is_counted
 from flowtrail.storage.interface import (
     Cursor,
     Definition,
@@ -118,6 +120,9 @@ class MemoryReader:
             return iter(
                 sorted((*term, key) for (owner, key), row in rows if owner == tenant for term in row.terms)
             )
+
+    def term_totals(self, tenant: str) -> dict[str, int]:
+        return dict(Counter(term for term, _, _ in self.iter_terms(tenant) if is_counted(term)))
 
     def iter_links(self) -> Iterator[LinkRow]:
         with self._shelf.lock:

@@ -14,6 +14,7 @@ from pymongo.client_session import ClientSession
 from flowtrail.model.limits import MAX_PIECE_BYTES
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import merge_pieces
+from flowtrail.projection.terms import COUNTED_KINDS
 from flowtrail.storage.interface import Change
 from flowtrail.storage.mongodb.connection import Document, delete, insert, update
 from flowtrail.storage.mongodb.names import CohortNumbers, Tenants
@@ -32,7 +33,7 @@ from flowtrail.storage.mongodb.rows import (
     unpack_pages,
     updated_key,
 )
-from flowtrail.storage.mongodb.schema import COHORTS, PIECES, TRANSACTIONS, UPDATED, Views
+from flowtrail.storage.mongodb.schema import COHORTS, PIECES, TERM_TOTALS, TRANSACTIONS, UPDATED, Views
 
 SPILL_BYTES: Final = 8_192
 """Entries inside a document, at most: every update writes the document anew, and every list reads past them."""
@@ -135,6 +136,12 @@ class ChangeWriter:
             if amount
         ]
         update(session, database, name(COHORTS), totals)
+        counted = [
+            {"q": {"_id": found}, "u": {"$inc": {"n": amount}}, "upsert": True}
+            for found, amount in batch.counted.items()
+            if amount
+        ]
+        update(session, database, name(TERM_TOTALS), counted)
         return locators
 
     def _new(self, change: Change, revision: int, batch: "_Writes") -> Locator:
@@ -163,6 +170,7 @@ class ChangeWriter:
         if moved:
             document["s"], document["n"] = list(moved), number
         size = len(entries[0]) if entries else 0
+        batch.count_terms(place.term, terms, 1)
         batch.inserts.append(document)
         batch.insert_sizes.append(size + len(facts) + 512)
         batch.updated.append({"_id": updated_key(key, header.updated_at)})
@@ -180,6 +188,8 @@ class ChangeWriter:
         terms = held.terms
         if change.terms_gone or change.terms_new:
             terms = tuple(sorted(set(terms).difference(change.terms_gone).union(change.terms_new)))
+            batch.count_terms(place.term, change.terms_gone, -1)
+            batch.count_terms(place.term, change.terms_new, 1)
         old = self._place(change.tenant, before)
         if old.cohort != place.cohort:
             batch.totals[old.cohort] = batch.totals.get(old.cohort, 0) - 1
@@ -296,6 +306,7 @@ class _Writes:
     """What one batch writes, collected by command."""
 
     __slots__ = (
+        "counted",
         "insert_sizes",
         "inserts",
         "not_updated",
@@ -315,6 +326,14 @@ class _Writes:
         self.not_updated: list[bytes] = []
         self.pieces: list[Document] = []
         self.totals: dict[int, int] = {}
+        self.counted: dict[str, int] = {}
+
+    def count_terms(self, front: str, terms: Sequence[str], amount: int) -> None:
+        """So many transactions more have these terms."""
+        counted = self.counted
+        for term in terms:
+            if term[0] in COUNTED_KINDS:
+                counted[front + term] = counted.get(front + term, 0) + amount
 
 
 def _found_by(place: Place, header: Header, terms: Sequence[str]) -> list[str]:

@@ -27,6 +27,7 @@ from flowtrail.storage.mongodb.rows import (
     ID_BYTES,
     Bodies,
     found_by_all,
+    found_by_term,
     id_of,
     tenant_key,
     tenant_of,
@@ -37,6 +38,7 @@ from flowtrail.storage.mongodb.schema import (
     DEFINITIONS,
     LINKS,
     SET_ASIDE,
+    TERM_TOTALS,
     TRANSACTIONS,
     Names,
 )
@@ -151,6 +153,14 @@ class MongoReader:
                 term = row["k"].partition(" ")[2]
                 if term[0] not in "*!":
                     yield term, row["o"], id_of(row["_id"])
+
+    def term_totals(self, tenant: str) -> dict[str, int]:
+        with store_errors("reading terms"):
+            front = found_by_term(self._tenants.find(tenant) or 0, "")
+            # "!" is what follows the space that ends the tenant's number.
+            bounds = {"$gte": front, "$lt": front[:-1] + "!"}
+            rows = self._snapshots.views()[TERM_TOTALS].find({"_id": bounds})
+            return {row["_id"].removeprefix(front): row["n"] for row in rows}
 
     def iter_links(self) -> Iterator[LinkRow]:
         with self._snapshot("reading links") as at:

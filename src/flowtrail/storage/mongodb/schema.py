@@ -34,6 +34,7 @@ UPDATED: Final = "updated"
 PIECES: Final = "piece"
 CELLS: Final = "cell"
 COHORTS: Final = "cohort"
+TERM_TOTALS: Final = "term_total"
 LINKS: Final = "link"
 DEFINITIONS: Final = "definition"
 SET_ASIDE: Final = "set_aside"
@@ -46,6 +47,7 @@ VIEWS: Final = (
     PIECES,
     CELLS,
     COHORTS,
+    TERM_TOTALS,
     LINKS,
     DEFINITIONS,
     SET_ASIDE,

@@ -25,7 +25,7 @@ from flowtrail.model.conditions import (
     IsStuck,
     StatusIs,
 )
-from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term
+from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term, is_counted
 from flowtrail.storage.mongodb.compile import Filter, cohort_keys, cohorts_of, prefix_filter
 from flowtrail.storage.mongodb.names import Cohort
 from flowtrail.storage.mongodb.reading import Rows
@@ -38,7 +38,7 @@ from flowtrail.storage.mongodb.rows import (
     transaction_key,
     updated_bounds,
 )
-from flowtrail.storage.mongodb.schema import BY_END, BY_TERM, TRANSACTIONS, UPDATED, Views
+from flowtrail.storage.mongodb.schema import BY_END, BY_TERM, TERM_TOTALS, TRANSACTIONS, UPDATED, Views
 
 COUNT_BOUND: Final = 1_000
 """Counting further than this to compare two sources costs more than a wrong choice: some 1 ms."""
@@ -150,7 +150,12 @@ class Sources:
         return Source({"k": {"$in": cohort_keys(self._tenant, numbers)}}, max(len(numbers), 1), total)
 
     def _term(self, term: str, *, exact: bool = True) -> Source:
-        return Source({"k": found_by_term(self._tenant, term)}, 1, exact=exact)
+        found = found_by_term(self._tenant, term)
+        total = None
+        if is_counted(term):
+            held = self._rows.views[TERM_TOTALS].find_one({"_id": found}, session=self._rows.session)
+            total = None if held is None else held["n"]
+        return Source({"k": found}, 1, total, exact=exact)
 
     def _updated(self, condition: Between) -> Source | None:
         """Who was updated in a range, while these are few: their order is kept beside their documents."""

@@ -5,12 +5,14 @@ nothing first.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 from flowtrail.model.limits import MAX_PIECE_BYTES
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import merge_pieces
+from flowtrail.projection.terms import COUNTED_KINDS
 from flowtrail.storage.interface import Change
 from flowtrail.storage.sqlite.bundles import BundleReader, BundleWriter
 from flowtrail.storage.sqlite.connection import insert_many, update_many
@@ -101,7 +103,17 @@ class ChangeWriter:
         )
         rows.new.sort()
         insert_many(connection, "INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES", rows.new)
+        self._count_terms(rows)
         return locators
+
+    def _count_terms(self, rows: _Rows) -> None:
+        counted = Counter((tenant, term) for tenant, term, _, _ in rows.new if term[0] in COUNTED_KINDS)
+        counted.subtract((tenant, term) for tenant, term, _, _ in rows.gone if term[0] in COUNTED_KINDS)
+        self._connection.executemany(
+            "INSERT INTO term_total VALUES (?, ?, ?)"
+            " ON CONFLICT (tenant, term) DO UPDATE SET total = total + excluded.total",
+            [(*place, amount) for place, amount in counted.items() if amount],
+        )
 
     def _new(self, change: Change, revision: int, rows: _Rows) -> Locator:
         header, row, key = change.after, self._next_row, change.id

@@ -101,6 +101,14 @@ class SqliteReader:
                 "SELECT term, opened, id FROM term WHERE tenant = ? ORDER BY term, opened, id", (number,)
             )
 
+    def term_totals(self, tenant: str) -> dict[str, int]:
+        with self._pool.snapshot() as snapshot:
+            number = snapshot.names.tenant(snapshot.connection, tenant)
+            rows = snapshot.connection.execute(
+                "SELECT term, total FROM term_total WHERE tenant = ?", (number,)
+            )
+            return dict(rows.fetchall())
+
     def iter_links(self) -> Iterator[LinkRow]:
         with self._pool.snapshot() as snapshot:
             rows = snapshot.connection.execute(

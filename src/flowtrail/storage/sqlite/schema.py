@@ -29,7 +29,15 @@ _BY_COHORT: Final = """
 CREATE INDEX tx_cohort ON tx (cohort, opened, id, ended, version);
 """
 
-VIEWS_MIGRATIONS: Final[dict[int, str]] = {1: _PRODUCERS + "DROP INDEX tx_cohort;" + _BY_COHORT}
+_TERM_TOTALS: Final = """
+CREATE TABLE term_total (
+    tenant INTEGER NOT NULL, term TEXT NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (tenant, term)
+) WITHOUT ROWID;
+"""
+
+VIEWS_MIGRATIONS: Final[dict[int, str]] = {
+    1: _PRODUCERS + _TERM_TOTALS + "DROP INDEX tx_cohort;" + _BY_COHORT
+}
 """The same for views. What tables cannot be altered into raises `PROJECTION_VERSION` too: then they are rebuilt."""
 
 JOURNAL: Final = """
@@ -111,5 +119,6 @@ CREATE TABLE change (
 ) WITHOUT ROWID;
 """
     + _PRODUCERS
+    + _TERM_TOTALS
     + _BY_COHORT
 )

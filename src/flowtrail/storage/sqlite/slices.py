@@ -82,14 +82,19 @@ class Way:
         ).fetchone()
         return None if row is None else (row[0], row[1])
 
-    def total(self, totals: Mapping[int, int]) -> int | None:
-        """How many candidates there are over all time, where the cohorts' totals tell it."""
+    def total(self, connection: sqlite3.Connection, totals: Mapping[int, int]) -> int | None:
+        """How many candidates there are, where that is known without counting."""
         if len(self.sources) != 1 or not self.opened.open or not self.within.open:
             return None
-        source = self.sources[0]
-        if isinstance(source, Cohorts):
-            return source.total
-        return sum(totals.values()) if isinstance(source, Opened) else None
+        match self.sources[0]:
+            case Cohorts(_, total):
+                return total
+            case Opened():
+                return sum(totals.values())
+            case Term() as term:
+                return term.total(connection)
+            case _:
+                return None
 
     def _until(self, after: Key | None) -> int:
         return self.within.until if after is None else min(self.within.until, after[0] + 1)

@@ -89,6 +89,13 @@ class Term:
         query = "SELECT 1 FROM term WHERE tenant = ? AND term = ? AND opened >= ? AND opened < ?"
         return _bounded(connection, query, (self.tenant, self.term, opened.since, opened.until), most)
 
+    def total(self, connection: sqlite3.Connection) -> int | None:
+        """How many have it over all time, where its kind is counted."""
+        row = connection.execute(
+            "SELECT total FROM term_total WHERE tenant = ? AND term = ?", (self.tenant, self.term)
+        ).fetchone()
+        return None if row is None else row[0]
+
     def members(self, opened: Range) -> Sql:
         return Sql(
             "SELECT m.row FROM term AS x CROSS JOIN tx AS m ON m.tenant = x.tenant AND m.id = x.id"

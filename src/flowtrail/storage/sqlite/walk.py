@@ -76,8 +76,10 @@ class Walk:
             return 0, True
         if not way.rest.exact:
             return self._count_matching(way)
-        bounded = selection.since is not None or selection.until is not None
-        return self._count_rows(way, None if bounded else way.total(scene.totals))
+        whole = way.total(self._connection, scene.totals)
+        if whole is not None and way.rest.text == EVERY.text:
+            return whole, True
+        return self._count_rows(way, whole)
 
     def _count_rows(self, way: Way, whole: int | None) -> tuple[int, bool]:
         """Where it is known how many candidates there are (`whole`), a count that will not end in time ends early."""
