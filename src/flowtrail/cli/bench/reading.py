@@ -20,6 +20,7 @@ QUERIES: Final = {
     "everything": "",
     "status": "status:failed",
     "status that never occurs": "status:cancelled",
+    "version": "version:3",
     "type and status": "type:order status:failed",
     "flow": "flow:shop-to-erp",
     "exception": "exception:KeyError",
