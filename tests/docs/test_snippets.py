@@ -103,3 +103,14 @@ def test_the_first_look_shows_what_show_prints():
     printed = "\n".join(line.rstrip() for line in run(page)[1].stdout.splitlines())
 
     assert "\n".join(line.rstrip() for line in shown.splitlines()) in printed
+
+
+def test_the_page_about_what_is_missing_shows_what_producers_prints():
+    page = ROOT / "docs" / "guides" / "is-anything-missing.md"
+    (shown,) = re.findall(r"^```text\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+    def timeless(text: str) -> str:
+        return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "T", text)
+
+    printed = timeless(run(page)[1].stdout)
+    assert [line for line in timeless(shown).splitlines() if line not in printed] == []

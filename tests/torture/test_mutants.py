@@ -36,6 +36,7 @@ MUTANTS = {
     "repeats_are_counted_again": ["tests/contract/test_crashes.py", "-k", "memory or sqlite"],
     "resent_pages_are_built_anew": ["tests/integration/test_committer.py"],
     "retry_erases_the_failure": ["tests/unit/projection"],
+    "sequences_are_added_up": ["tests/contract/test_producers.py", "-k", "memory"],
     "synchronous_off": ["tests/integration/sqlite/test_power.py"],
     "token_ignores_a_writer": ["tests/integration/server"],
 }
