@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import socket
+import ssl
 import struct
 import threading
 import zlib
@@ -17,8 +18,9 @@ HUGE_BYTES = 100_000_000
 class Hostile:
     """One such server, on a free port of this machine. Every connection has a thread of its own."""
 
-    def __init__(self, ways: Sequence[str], seed: int = 0) -> None:
+    def __init__(self, ways: Sequence[str], seed: int = 0, context: ssl.SSLContext | None = None) -> None:
         self.ways = list(ways)
+        self._context = context
         self.random = random.Random(seed)
         self.acknowledged: set[tuple[str, int]] = set()
         """(producer, seq) of what was accepted by an answer that was sent whole."""
@@ -32,7 +34,7 @@ class Hostile:
         """What arrived where redirects lead."""
         self._over = threading.Event()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("", 0), backlog=128)
         self._other = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -59,7 +61,11 @@ class Hostile:
         self._open.add(line)
         line.settimeout(PATIENCE_S)
         with contextlib.suppress(OSError, ValueError, EOFError), line:
-            target(line)
+            if self._context is None:
+                target(line)
+            else:
+                with self._context.wrap_socket(line, server_side=True) as secured:
+                    target(secured)
         self._open.discard(line)
 
     def _take_elsewhere(self, line: socket.socket) -> None:
@@ -379,8 +385,8 @@ def random_ways(seed: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def hostile(ways: Sequence[str], seed: int = 0) -> Iterator[Hostile]:
-    server = Hostile(ways, seed)
+def hostile(ways: Sequence[str], seed: int = 0, context: ssl.SSLContext | None = None) -> Iterator[Hostile]:
+    server = Hostile(ways, seed, context)
     try:
         yield server
     finally:

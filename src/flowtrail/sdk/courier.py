@@ -5,7 +5,6 @@ outbox or spill ── source ──► Parcel ──► Transport ──► ser
                                 └── verdict ◄── judge ◄──┘
 """
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -14,6 +13,7 @@ from flowtrail import __version__
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.ids import random_bytes
 from flowtrail.sdk.counts import Tally
+from flowtrail.sdk.notices import logger, warn_once
 from flowtrail.sdk.orders import Orders
 from flowtrail.sdk.outbox import Outbox
 from flowtrail.sdk.packing import pack
@@ -23,8 +23,6 @@ from flowtrail.sdk.spill import Spill
 from flowtrail.sdk.spilled import Spilled
 from flowtrail.sdk.transport import HttpTransport, Unreachable
 from flowtrail.sdk.verdicts import Later, Settled, Uncompressed, Verdict, judge
-
-log = logging.getLogger("flowtrail")
 
 INTERNAL: Final = "internal"
 
@@ -78,7 +76,6 @@ class Courier:
         self.parcels: deque[Parcel] = deque()
         self._packs = not settings.on_loopback
         self._failures = 0
-        self._warned = False
         self._send_at = 0.0
         self._reported = (0, 0)
         self._reported_at = monotonic_s()
@@ -90,8 +87,8 @@ class Courier:
                 self._tend()
                 if not self._step():
                     break
-            except Exception:
-                log.debug("Flowtrail: delivery stumbled", exc_info=True)
+            except Exception:  # noqa: BLE001 -- one error nobody foresaw must not end delivery
+                logger().debug("delivery stumbled", exc_info=True)
                 self._recover()
         if self._spill is not None:
             self._spill.sync()
@@ -200,10 +197,10 @@ class Courier:
         return True
 
     def _warn(self, why: str) -> None:
-        if not self._warned and not self._orders.is_halted:
-            self._warned = True
-            log.warning(
-                "Flowtrail: %s does not take records (%s); they wait, and what is given up is counted",
+        if not self._orders.is_halted:
+            warn_once(
+                f"unheard: {self._settings.url}",
+                "%s does not take records: %s. They wait, and what is given up is counted",
                 self._settings.url,
                 why,
             )

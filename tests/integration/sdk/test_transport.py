@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 
 from flowtrail.sdk.delivery import open_sink
+from flowtrail.sdk.notices import forget
 from flowtrail.sdk.settings import Settings
 from tests.support.hostile import ALL, hostile, random_ways
 from tests.support.items import announced
@@ -143,6 +144,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_costs_no_failure():
 def test_nobody_there_is_noticed_at_once_and_said_once(caplog):
     with hostile(["good"]) as server:
         url = server.url
+    forget()
     delivery = sink(url, exit_s=60)
     put(delivery, 0)
     delivery.flush(0.3)
