@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "demo": "Start a server on sample data and say what to try.",
     "serve": "Take records and answer questions over HTTP.",
     "import": "Read a log of another system, again and again without changing anything.",
+    "export": "Write transactions to a file, as records, CSV, OCEL or XES.",
     "list": "List transactions that match a query, newest first.",
     "show": "Show one object's life, and why it failed.",
     "tail": "Follow transactions as they change.",
@@ -37,7 +38,7 @@ _COMMANDS: Final = {
     "doctor": "Say what is wrong with a set-up and how to mend it.",
     "bench": "Measure this machine and this version.",
 }
-_MODULES: Final = {"import": "importing", "list": "listing", "bench": "bench.command"}
+_MODULES: Final = {"import": "importing", "export": "exporting", "list": "listing", "bench": "bench.command"}
 
 for _name, _help in _COMMANDS.items():
     app.command(f"flowtrail.cli.{_MODULES.get(_name, _name)}:command", name=_name, help=_help)

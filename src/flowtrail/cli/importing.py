@@ -1,6 +1,6 @@
 """`flowtrail import`: a log of another system, as records; again and again without changing anything."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from flowtrail.cli.target import Client, Target, connected
 from flowtrail.intake.importers import FORMATS, Batch, ImportOptions, Problem, open_import
 
 _SHOWN: Final = 5
+_KINDS: Final = 20
 _KEPT: Final = 1_000
 """Problems held; further ones are counted. A file of any size may be wrong in every row."""
 _IN_FLIGHT: Final = 4
@@ -31,6 +32,8 @@ class Totals:
     rejected: int = 0
     problems: int = 0
     told: list[Problem] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    """What was kept though it is odd, by what that is."""
     token: str | None = None
 
     def problem(self, problem: Problem) -> None:
@@ -61,6 +64,7 @@ class Totals:
             "accepted": self.accepted,
             "rejected": self.rejected,
             "problems": self.problems,
+            "counted": dict(self.counts),
             "first_problems": [
                 {
                     "row": each.row,
@@ -109,6 +113,8 @@ def command(
         print_json(totals.as_dict())
     else:
         errors.print(f"{totals.accepted} records accepted, {totals.rejected} rejected")
+    for what, count in totals.counts.most_common(_KINDS):
+        errors.print(f"{count} {safe(what)}")
     for problem in totals.told[:_SHOWN]:
         errors.print(safe(problem))
     if totals.problems > _SHOWN:
@@ -130,7 +136,7 @@ def import_file(client: Client, format: str, file: Path, options: ImportOptions,
     with bar:
         task = bar.add_task(safe(file.name), total=None, records=0)
         sent = 0
-        for batch, answer in send(client, open_import(format, file, options, totals.problem)):
+        for batch, answer in send(client, open_import(format, file, options, totals.problem, totals.counts)):
             totals.answered(batch, answer)
             sent += batch.records
             bar.update(task, completed=batch.done, total=batch.total, records=sent)

@@ -97,6 +97,27 @@ class Client:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Failure(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
 
+    @contextmanager
+    def streamed(self, path: str, parameters: dict[str, str]) -> Iterator[Iterator[bytes]]:
+        """An answer of any size, part by part. Raises: Failure, also when it breaks off."""
+        try:
+            with self.http.stream("GET", path, params=parameters) as answer:
+                if answer.status_code != httpx2.codes.OK:
+                    answer.read()
+                    raise problem(answer)
+                yield self._parts(answer)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.InvalidURL) as error:
+            raise Failure(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
+
+    def _parts(self, answer: httpx2.Response) -> Iterator[bytes]:
+        try:
+            yield from answer.iter_bytes()
+        except httpx2.HTTPError as error:
+            raise Failure(
+                f"the answer of {self.url} broke off, what came is not whole: {str(error) or type(error).__name__};"
+                " the server's log says why"
+            ) from error
+
     def _json(self, answer: httpx2.Response) -> Any:
         if answer.status_code == httpx2.codes.OK:
             return answer.json()

@@ -104,21 +104,21 @@ def _item(page: Page, leaf: int, record: AnyRecord) -> Json:
     }
 
 
-def wire_json(record: AnyRecord) -> Json:
-    """A record as it would be sent: hex ids, instants as text, only what was stated."""
+def wire_json(record: AnyRecord, *, texts: bool = True) -> Json:
+    """A record as it would be sent: hex ids, instants as text (or else as integers), only what was stated."""
     found: Json = {"kind": record.__struct_config__.tag}
     for name in record.__struct_fields__:
         value = getattr(record, name)
         if value is not None:
-            found[name] = _wire_value(name, value)
+            found[name] = _wire_value(name, value, texts=texts)
     return found
 
 
-def _wire_value(name: str, value: Any) -> Any:
+def _wire_value(name: str, value: Any, *, texts: bool) -> Any:
     if isinstance(value, bytes):
         return value.hex()
-    if name in _INSTANTS:
+    if texts and name in _INSTANTS:
         return format_instant(value)
-    if name == "exceptions":
+    if texts and name == "exceptions":
         return [exception_item(exception) for exception in value]
     return msgspec.to_builtins(value)

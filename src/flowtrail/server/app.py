@@ -20,7 +20,7 @@ from flowtrail.server import page
 from flowtrail.server.gate import Gate
 from flowtrail.server.openapi import describe
 from flowtrail.server.problems import Problem, handle
-from flowtrail.server.routes import events, lineage, live, operations, reads, records, traces
+from flowtrail.server.routes import events, export, lineage, live, operations, reads, records, traces
 from flowtrail.server.services import Services
 
 GET = ("GET", "HEAD")
@@ -73,6 +73,9 @@ def build_app(services: Services) -> App:
     app.add_api_route(live.PATH, live.live, methods=["GET"], response_class=EventSourceResponse)
     paths[live.live] = live.PATH
     services.metrics.untimed.add(live.live)
+    app.add_api_route(export.PATH, export.export, methods=["GET"], response_model=None)
+    paths[export.export] = export.PATH
+    services.metrics.untimed.add(export.export)
     for path, operation in (
         ("/healthz", operations.healthz),
         ("/readyz", operations.readyz),

@@ -6,6 +6,7 @@ from flowtrail.intake.admission import Intake
 from flowtrail.model.clock import now_us
 from flowtrail.server.auth import Door
 from flowtrail.server.bodies import BodyMemory
+from flowtrail.server.exporting import Exports
 from flowtrail.server.live import LiveHub
 from flowtrail.server.metrics import Metrics
 from flowtrail.server.reading import ReadPool
@@ -37,6 +38,7 @@ def assemble(
         hub=LiveHub(store, following, settings.live_connections),
         bodies=BodyMemory(settings.body_memory_mib * MEBIBYTE),
         door=Door(settings),
+        exports=Exports(reads, settings.read_threads),
         intake=intake,
         projector=projector,
     )

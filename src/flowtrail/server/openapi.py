@@ -9,9 +9,9 @@ from flowtrail import __version__
 from flowtrail.intake.foreign import cloudevents_http, otlp
 from flowtrail.model.limits import MAX_BODY_BYTES, MAX_RECORD_BYTES
 from flowtrail.server import answers, page
-from flowtrail.server.parameters import EVENTS, LIVE, NOTHING, PAGE, Parameter, described
+from flowtrail.server.parameters import EVENTS, EXPORT, LIVE, NOTHING, PAGE, Parameter, described
 from flowtrail.server.problems import MEDIA_TYPE
-from flowtrail.server.routes import events, lineage, live, records, traces
+from flowtrail.server.routes import events, export, lineage, live, records, traces
 from flowtrail.server.routes.reads import READS
 from flowtrail.server.waiting import HEADER
 
@@ -36,6 +36,7 @@ EVERYWHERE: Final = ("400", "401", "403", "405", "431", "500")
 READING: Final = (*EVERYWHERE, "404", "503", "504")
 WRITING: Final = (*EVERYWHERE, "408", "413", "415", "429", "503", "507")
 _REF: Final = "#/components/schemas/{name}"
+_EXPORT: Final = "Transactions that match a query, as a file of any size."
 _EVENTS: Final = """Events: `match` (the transaction as lists show it), `gone` (`{"id"}`: it was sent and matches no more),
 `reset` (what was asked to resume is not to be had; look anew). An event's `id` names a revision up to which all was sent.
 Time-dependent terms (`is:`) are refused."""
@@ -66,6 +67,7 @@ def describe() -> dict[str, Any]:
     paths[live.PATH]["get"]["parameters"].append(
         _header(live.LAST_EVENT_ID, "Resume after the event of this id.")
     )
+    paths[export.PATH] = {"get": _get(_EXPORT, export.PATH, EXPORT, export.CONTENT, waits=True)}
     for path, summary, kind, allowed in (
         ("/healthz", "The process answers.", "application/json", NOTHING),
         (

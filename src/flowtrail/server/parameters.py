@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from flowtrail.model.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUERY_CHARS
+from flowtrail.query.export import CONTENTS, FORMATS
 from flowtrail.server.problems import Problem
 
 _MOST_FIELDS: Final = 64
@@ -84,6 +85,22 @@ EVENTS: Final = (
         "The type of the objects of events that name none; else the last but one part of theirs.",
         _TEXT,
     ),
+)
+EXPORT: Final = (
+    Parameter(
+        "format",
+        "How it is written.",
+        {"type": "string", "enum": list(FORMATS), "default": FORMATS[0]},
+    ),
+    Parameter(
+        "content",
+        "ndjson: `records` as accepted, or `transactions`; csv: a row a transaction or an execution. The first is the"
+        " default.",
+        {"type": "string", "enum": list(CONTENTS)},
+    ),
+    Q,
+    FROM,
+    TO,
 )
 FLOW: Final = (FROM, TO)
 PRODUCERS: Final = (

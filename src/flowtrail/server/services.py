@@ -9,6 +9,7 @@ from starlette.responses import Response
 from flowtrail.intake.admission import Intake
 from flowtrail.server.auth import Caller, Door
 from flowtrail.server.bodies import BodyMemory
+from flowtrail.server.exporting import Exports
 from flowtrail.server.live import LiveHub
 from flowtrail.server.metrics import Metrics
 from flowtrail.server.peers import Peers
@@ -35,6 +36,7 @@ class Services:
     hub: LiveHub
     bodies: BodyMemory
     door: Door
+    exports: Exports
     intake: Intake | None = None
     projector: Supervised | None = None
     peers: Peers | None = None

@@ -5,6 +5,7 @@ little as its format allows, says neither producer nor sequence, and derives eve
 importing a log again changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -18,15 +19,20 @@ from flowtrail.model.errors import Refusal
 
 __all__ = ["FORMATS", "Batch", "ImportOptions", "Problem", "open_import"]
 
-FORMATS: Final = ("records", "ocel-csv", "spans-parquet", "csv")
+FORMATS: Final = ("records", "xes", "ocel2", "ocel-csv", "spans-parquet", "csv")
 
 
 def open_import(
-    format: str, file: Path, options: ImportOptions, problems: Callable[[Problem], None]
+    format: str,
+    file: Path,
+    options: ImportOptions,
+    problems: Callable[[Problem], None],
+    counts: Counter[str] | None = None,
 ) -> Iterator[Batch]:
     """The records of a file as bodies of requests, read as they are asked for; `-` is standard input.
 
-    Every row that cannot be used is told to `problems`, and the rest goes on.
+    Every row that cannot be used is told to `problems`, and the rest goes on. What is kept though it is odd is added
+    up in `counts` by what that is.
     Raises: Refusal (no such format, options or columns that cannot be meant, no reader for the compression).
     """
     if format not in FORMATS:
@@ -36,4 +42,6 @@ def open_import(
         )
     importer = import_module(f"{__name__}.{format.replace('-', '_')}")
     source = Source(file)
+    if counts is not None:
+        source.counts = counts
     return grouped(importer.read(source, options, problems), source)

@@ -6,6 +6,7 @@ Compression is told by the first bytes, not by the name. Memory stays bounded wh
 import io
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -33,6 +34,8 @@ class Source:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.done = 0
+        self.counts: Counter[str] = Counter()
+        """What was kept as it is though something is odd about it, by what that is."""
         self.total = file.stat().st_size if file != STDIN and file.is_file() else None
 
     def chunks(self) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from flowtrail.intake.importers.files import Source
 from flowtrail.intake.importers.instants import instant_reader
+from flowtrail.intake.importers.ocel_words import ENDS, FAILED, singular, stage_of
 from flowtrail.intake.importers.options import ImportOptions
 from flowtrail.intake.importers.outcomes import ending_activities
 from flowtrail.intake.importers.problems import Problems, Unreadable
@@ -21,8 +22,6 @@ from flowtrail.model.ids import derived_transaction_id
 from flowtrail.storage.interface import DEFAULT_TENANT
 
 FORMAT: Final = "ocel-csv"
-FAILED: Final = frozenset({"failed delivery", "item out of stock"})
-ENDS: Final = {"pay order": "delivered", "create package": "delivered", "package delivered": "delivered"}
 RELATIONS: Final = (("orders", "items", "split"), ("items", "packages", "merge"))
 """Objects of the first type that share an event with one of the second are its parents."""
 
@@ -31,8 +30,6 @@ _ACTIVITY: Final = "ocel:activity"
 _TIMESTAMP: Final = "ocel:timestamp"
 _IDS: Final = re.compile(r"\[\s*(?:'[^'\\]*'\s*,\s*)*'[^'\\]*'\s*\]")
 _ID: Final = re.compile(r"'([^']*)'")
-_INGRESS: Final = frozenset({"place order"})
-_EGRESS: Final = frozenset({"pay order", "send package", "failed delivery", "package delivered"})
 
 
 class _Way:
@@ -102,11 +99,7 @@ class _Log:
                 execution_id(position),
                 activity,
                 "failed" if activity in FAILED else "succeeded",
-                stage="ingress"
-                if activity in _INGRESS
-                else "egress"
-                if activity in _EGRESS
-                else "processing",
+                stage=stage_of(activity),
                 attempt=attempt if attempt > 1 else None,
                 queued_at=way.instant,
                 started_at=instant,
@@ -117,7 +110,7 @@ class _Log:
         way.instant, way.last = instant, activity
 
     def _id(self, name: str, object_id: str) -> str:
-        kind = self.object_type or _singular(name)
+        kind = self.object_type or singular(name)
         flow = self.flow or kind
         return derived_transaction_id(DEFAULT_TENANT, self.source, object_id, flow, kind, object_id).hex()
 
@@ -125,9 +118,9 @@ class _Log:
         self, way: _Way, name: str, object_id: str, instant: int, objects: dict[str, list[str]]
     ) -> Announced:
         """An object at its first event; what it was split from is a key, to find it by."""
-        kind = self.object_type or _singular(name)
+        kind = self.object_type or singular(name)
         keys = {
-            _singular(parents): objects[parents][0]
+            singular(parents): objects[parents][0]
             for parents, children, relation in RELATIONS
             if children == name and relation == "split" and len(objects.get(parents, ())) == 1
         }
@@ -174,7 +167,3 @@ def _ids(text: str, field: str) -> list[str]:
             )
         found = [str(each) for each in listed]
     return list(dict.fromkeys(found))
-
-
-def _singular(name: str) -> str:
-    return name.removesuffix("s") or name

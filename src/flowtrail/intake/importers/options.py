@@ -21,10 +21,11 @@ class ImportOptions:
         attribute: csv: column that tells about the object; repeatable.
         detail: csv: column that tells about the execution; repeatable.
         key: csv: column to search objects by; repeatable.
-        ends: csv, ocel-csv: activity that ends an object when it is its last, such as "pay order=delivered".
+        ends: csv, xes, ocel2, ocel-csv: activity that ends an object when it is its last, such as "pay order=delivered".
+        relation: ocel2: what a qualifier between objects means, such as comprises=split; repeatable.
         delimiter: csv: what separates columns; default: found out from the first line.
         encoding: csv, ocel-csv: the file's encoding.
-        timezone: csv, ocel-csv: zone of instants without an offset, such as Europe/Berlin.
+        timezone: csv, xes, ocel2, ocel-csv: zone of instants without an offset, such as Europe/Berlin.
         time_format: csv, ocel-csv: such as %d.%m.%Y %H:%M:%S; default: ISO 8601.
         time_unit: csv, ocel-csv: s, ms, us or ns, where instants are numbers since 1970.
     """
@@ -43,6 +44,7 @@ class ImportOptions:
     detail: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
+    relation: tuple[str, ...] = ()
     delimiter: str | None = None
     encoding: str = "utf-8"
     timezone: str | None = None

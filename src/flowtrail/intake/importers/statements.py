@@ -39,7 +39,9 @@ class Executed(Statement, tag="block"):
     queued_at: int | None = None
     started_at: int | None = None
     ended_at: int | None = None
+    worker: str | None = None
     details: dict[str, Any] | None = None
+    skip: dict[str, Any] | None = None
 
 
 class Ended(Statement, tag="end"):

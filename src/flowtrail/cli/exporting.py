@@ -1,0 +1,100 @@
+"""`flowtrail export`: transactions as a file of any size."""
+
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Final, cast
+
+from cyclopts import Parameter
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from flowtrail.cli.console import errors, safe
+from flowtrail.cli.failures import USAGE, Failure
+from flowtrail.cli.queries import query_text
+from flowtrail.cli.target import Target, connected
+
+_STDOUT: Final = Path("-")
+_FORMATS: Final = "ndjson (default), csv, ocel2-json or xes"
+
+
+def command(
+    *query: Annotated[
+        str,
+        Parameter(allow_leading_hyphen=True, help="Words of the query language, such as status:failed 4711."),
+    ],
+    format: Annotated[str, Parameter(help=f"{_FORMATS}.")] = "ndjson",
+    content: Annotated[
+        str | None,
+        Parameter(
+            help="ndjson: records (default) or transactions; csv: transactions (default) or executions."
+        ),
+    ] = None,
+    query_: Annotated[
+        str | None, Parameter(name="--query", help="The query as one text, instead of words.")
+    ] = None,
+    from_: Annotated[str | None, Parameter(name="--from", help="Opened at or after.")] = None,
+    to: Annotated[str | None, Parameter(help="Opened before.")] = None,
+    output: Annotated[
+        Path,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="The file, compressed when it is called .gz; it appears when it is whole. Default: standard output.",
+        ),
+    ] = _STDOUT,
+    target: Target | None = None,
+) -> int:
+    """Export transactions that match QUERY, all of them without one."""
+    if query and query_ is not None:
+        raise Failure("say the query as words or with --query, not both", USAGE)
+    wanted = {
+        "format": format,
+        "content": content,
+        "q": query_text(query) if query_ is None else query_,
+        "from": from_,
+        "to": to,
+    }
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[size]}"),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=not errors.is_terminal or (output == _STDOUT and sys.stdout.isatty()),
+    )
+    parameters = {name: value for name, value in wanted.items() if value is not None}
+    # Before the file is touched: what the server refuses leaves nothing behind.
+    with (
+        connected(target or Target()) as client,
+        client.streamed("/v1/export", parameters) as parts,
+        _written(output) as file,
+        bar,
+    ):
+        size, task = 0, bar.add_task(safe(format), total=None, size="")
+        for part in parts:
+            file.write(part)
+            size += len(part)
+            bar.update(task, size=f"{size / 1e6:.1f} MB")
+    return 0
+
+
+@contextmanager
+def _written(output: Path) -> Iterator[IO[bytes]]:
+    """What is written to; a file takes its name when it is whole, and leaves nothing behind when it is not."""
+    if output == _STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = output.with_name(f"{output.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as raw:
+            if output.suffix == ".gz":
+                with gzip.GzipFile(output.stem, "wb", 6, raw) as packed:
+                    yield cast("IO[bytes]", packed)
+            else:
+                yield raw
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""XML as a stream: elements and their attributes, in bounded memory, without anything a document could smuggle in.
+
+A document type declaration is refused whatever it declares, so there are no entities to expand or to fetch; an element
+that is longer than a record may be is the end of the file's reading.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NoReturn
+from xml.parsers import expat
+
+from flowtrail.intake.importers.problems import Unreadable
+
+MAX_ELEMENT_BYTES: Final = 16 * 1024 * 1024
+"""Between two elements: a transaction's statements with room, all its attributes in one."""
+_FED_BYTES: Final = 64 * 1024
+
+Start = Callable[[str, dict[str, str]], None]
+End = Callable[[str], None]
+
+
+def parse_elements(chunks: Iterable[bytes], start: Start, end: End) -> Iterable[int]:
+    """Tells every element's local name and attributes, and its end; gives the line reached, after every piece.
+
+    Raises: Unreadable (not XML, a document type, an element too long), and whatever the chunks raise.
+    """
+    parser = expat.ParserCreate()
+    parser.buffer_text = False
+    reached = 0
+
+    def started(name: str, attributes: dict[str, str]) -> None:
+        nonlocal reached
+        reached = parser.CurrentByteIndex
+        start(name.rpartition(":")[2], attributes)
+
+    parser.StartElementHandler = started
+    parser.EndElementHandler = lambda name: end(name.rpartition(":")[2])
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+    fed = 0
+    try:
+        for chunk in chunks:
+            for first in range(0, len(chunk), _FED_BYTES):
+                piece = chunk[first : first + _FED_BYTES]
+                parser.Parse(piece, False)
+                fed += len(piece)
+                if fed - reached > MAX_ELEMENT_BYTES:
+                    raise Unreadable(
+                        None,
+                        f"line {parser.CurrentLineNumber}: an element is longer than {MAX_ELEMENT_BYTES} bytes",
+                    )
+                yield parser.CurrentLineNumber
+        parser.Parse(b"", True)
+        yield parser.CurrentLineNumber
+    except expat.ExpatError as error:
+        raise Unreadable(None, f"this is not well-formed XML: {error}") from None
+
+
+def _refuse_doctype(*_: object) -> NoReturn:
+    raise Unreadable(None, "the file has a document type declaration, which XES has no use for", None, "none")
