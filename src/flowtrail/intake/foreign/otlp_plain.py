@@ -69,6 +69,7 @@ class Attributes(dict[bytes, Pair]):
     def __init__(self, read: Callable[[bytes], Pair], settings: TraceSettings) -> None:
         super().__init__()
         self._read, self._settings = read, settings
+        self._names: dict[str, str] = {}
 
     def __missing__(self, encoded: bytes) -> Pair:
         pair = self._decide(encoded)
@@ -85,9 +86,23 @@ class Attributes(dict[bytes, Pair]):
             name, value = self._read(encoded)
         except Refusal:
             return _UNCERTAIN_PAIR
+        kept = self._names.get(name)
+        if kept is None:
+            kept = self._name(name)
+        if type(value) is str and value.isascii() and "\0" not in value:
+            return kept, value
         cuts = Cuts()
-        tidy = cuts.name(name), cuts.value(value)
-        return _UNCERTAIN_PAIR if cuts.count or self._settings.is_special(name) else tidy
+        value = cuts.value(value)
+        return _UNCERTAIN_PAIR if cuts.count else (kept, value)
+
+    def _name(self, name: str) -> str:
+        cuts = Cuts()
+        cuts.name(name)
+        kept = UNCERTAIN if cuts.count or self._settings.is_special(name) else name
+        if len(self._names) >= _KEPT:
+            self._names.clear()
+        self._names[name] = kept
+        return kept
 
 
 class Names(dict[Any, str]):

@@ -59,6 +59,10 @@ TracesData: Final = _view("flowtrail.otlp", frozenset())
 """Everything."""
 _Plain: Final = _view("flowtrail.otlp.plain", frozenset({"events", "links"}))
 """Enough to see which spans are ordinary: of events and links, whether there are any."""
+_FIRST_FIELD: Final = 0x0A
+_SECOND_FIELD: Final = 0x12
+_LONG: Final = 0x80
+"""From here on, a length has more than one byte."""
 _ROW: Final = attrgetter(*FIELDS)
 
 
@@ -100,8 +104,33 @@ def read_name(encoded: bytes) -> str:
 
 def read_attribute(encoded: bytes) -> tuple[str, Any]:
     """Name and value of one attribute. Raises: Refusal."""
+    if (found := _short_text(encoded)) is not None:
+        return found
     told = _decode(common_pb2.KeyValue, encoded, "attributes")
     return told.key, _value(told.value)
+
+
+def _short_text(encoded: bytes) -> tuple[str, str] | None:
+    """The usual attribute, read by hand in half the time: a name and a text, which lengths of one byte bound exactly.
+
+    A unique id at every span is common, and no table of what was seen before helps there.
+    """
+    size = len(encoded)
+    if not 6 <= size < _LONG or encoded[0] != _FIRST_FIELD:
+        return None
+    end = encoded[1] + 2
+    if (
+        end + 4 <= size
+        and encoded[end] == _SECOND_FIELD
+        and encoded[end + 1] == size - end - 2
+        and encoded[end + 2] == _FIRST_FIELD
+        and encoded[end + 3] == size - end - 4
+    ):
+        try:
+            return encoded[2:end].decode(), encoded[end + 4 :].decode()
+        except UnicodeDecodeError:
+            return None
+    return None
 
 
 def read_span(view: Any) -> Span:
