@@ -4,13 +4,14 @@ A page usually holds some batches one after the other, each of one session and i
 looked at as a whole, then run by run, and one by one only where producers are mixed record by record.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import sub
 from typing import Any, Final
 
 from flowtrail.model.records import ReportRecord, encode_record
 from flowtrail.projection.producers import Heard, Stated
-from flowtrail.projection.ranges import of_numbers
+from flowtrail.projection.ranges import of_numbers, union
 
 _RUN: Final = 8
 """Records a run must have on average for looking run by run to pay."""
@@ -28,6 +29,26 @@ class Hearing:
     def heard(self) -> list[Heard]:
         """What was said of each session, in the order they were first met."""
         return list(self._sessions.values())
+
+    def parts(self, most: int | None) -> list[list[Heard]]:
+        """The same in parts that change at most about so many rows each, none with a session twice: a write must not
+        grow with how scattered sequences are. What is written of them is true without the others."""
+        heard = self.heard
+        if most is None or sum(1 + len(each.accepted) + len(each.rejected) for each in heard) <= most:
+            return [heard]
+        found: list[list[Heard]] = [[]]
+        room = most
+        for whole in heard:
+            slices = list(_slices(whole, max(most // 2, 1)))
+            for part in slices:
+                rows = 1 + (len(part.accepted) + len(part.rejected)) // 2
+                if found[-1] and rows > room:
+                    found.append([])
+                    room = most
+                found[-1].append(part)
+                # The next slice of the same session belongs into another write.
+                room = 0 if len(slices) > 1 else room - rows
+        return found
 
     def take(
         self, tenant: str, received_at: int, records: Sequence[Any], rejected: Mapping[str, Sequence[int]]
@@ -113,3 +134,15 @@ class Hearing:
         elif received_at > session.last_at:
             session.last_at = received_at
         return session
+
+
+def _slices(heard: Heard, runs: int) -> Iterator[Heard]:
+    """What was heard of a session in parts of at most so many runs."""
+    accepted, rejected = union(heard.accepted, []), union(heard.rejected, [])
+    if len(accepted) + len(rejected) <= 2 * runs:
+        yield heard
+        return
+    for first in range(0, len(accepted), 2 * runs):
+        yield replace(heard, accepted=accepted[first : first + 2 * runs], rejected=[])
+    for first in range(0, len(rejected), 2 * runs):
+        yield replace(heard, accepted=[], rejected=rejected[first : first + 2 * runs])

@@ -216,11 +216,12 @@ class Projector:
             for tenant, transactions in gathered.transactions.items()
             for key, (records, pages) in transactions.items()
         ]
+        *before, heard = gathered.hearing.parts(self._writer.max_changes)
         rest = Batch(
             links=gathered.links,
             definitions=gathered.definitions,
             set_aside=gathered.set_aside,
-            heard=gathered.hearing.heard,
+            heard=heard,
         )
         parts = list(_parts(items, self._writer.max_changes)) or [[]]
         beside = self._writer.hold_back_s > 0
@@ -228,6 +229,8 @@ class Projector:
             self._load(items)
         loaded = not beside
         try:
+            for scattered in before:
+                self._put(Batch(heard=scattered), self._position)
             for index, part in enumerate(parts):
                 last = index == len(parts) - 1
                 batch = rest if last else Batch()
@@ -245,6 +248,8 @@ class Projector:
             log.exception("a batch cannot be written; writing its transactions one by one")
             self._writes.abandon()
             self._cache.clear()
+            for scattered in before:
+                self._write(Batch(heard=scattered))
             write_carefully(items, self._writer, self._journal, self._write)
             rest.changes, rest.cells = [], {}
             self._put(rest, position)

@@ -90,3 +90,35 @@ def test_rejected_sequences_instants_and_reports_are_heard_by_tenant():
     assert (one.stated.at, one.stated.seq) == (late.at, 3)
     assert found["acme", "c/1"].accepted == []
     assert of_numbers([1]) == found["globex", "a/1"].accepted
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcde"), st.sets(st.integers(1, 90), min_size=1), min_size=1),
+    st.sets(st.integers(1, 90)),
+    st.integers(2, 20),
+)
+def test_parts_say_the_same_together_and_none_changes_many_rows(accepted, refused, most):
+    hearing = Hearing()
+    for name, seqs in accepted.items():
+        hearing.take("acme", 7, [record(f"{name}/1", seq) for seq in sorted(seqs)], {})
+    hearing.take("acme", 9, [], {"a/1": sorted(refused)} if refused else {})
+    whole = {each.producer: each for each in hearing.heard}
+
+    found = {}
+    for part in hearing.parts(most):
+        assert len({each.producer for each in part}) == len(part)
+        assert sum(1 + (len(each.accepted) + len(each.rejected)) // 2 for each in part) <= most + 1
+        for each in part:
+            held = found.setdefault(each.producer, ([], [], set()))
+            held[0].extend(each.accepted)
+            held[1].extend(each.rejected)
+            held[2].add((each.first_at, each.last_at, each.stated))
+    assert {name: (numbers(took), numbers(gone), facts) for name, (took, gone, facts) in found.items()} == {
+        name: (numbers(each.accepted), numbers(each.rejected), {(each.first_at, each.last_at, None)})
+        for name, each in whole.items()
+    }
+    assert hearing.parts(None) == [hearing.heard]
+
+
+def test_nothing_heard_is_one_empty_part():
+    assert Hearing().parts(3) == [[]]

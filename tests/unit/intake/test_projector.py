@@ -13,11 +13,12 @@ from flowtrail.intake.rebuild import rebuild
 from flowtrail.ledger.check import check
 from flowtrail.ledger.pages import encoded_records
 from flowtrail.model.errors import StoreUnavailable
+from flowtrail.model.records import EndRecord
 from flowtrail.projection.tracked import Tracked
 from flowtrail.storage.memory.store import MemoryStore
 from flowtrail.storage.memory.views import MemoryViewWriter
 from tests.support.journaling import Journaling, project
-from tests.support.records import an_order, order_id
+from tests.support.records import BASE, an_order, order_id
 from tests.support.stories import canonical, story
 from tests.support.views import differences, expected, seen
 
@@ -231,3 +232,35 @@ def test_a_record_that_cannot_be_projected_costs_the_parts_after_it_nothing(stor
     poison.set()
     rebuild(store)
     assert check(store).ok
+
+
+def test_scattered_sequences_are_written_in_parts_that_a_failure_cannot_tear(store, monkeypatch):
+    records = [
+        EndRecord(order_id(1), BASE, "shop/1", seq, "delivered", 1, BASE) for seq in range(1, 400_000, 20_000)
+    ]
+    Journaling(store).append([*records, *an_order(2)])
+    writer = Slow(store.view_writer(), 3)
+    projector = Projector(store.journal, writer)
+    with pytest.raises(StoreUnavailable):
+        projector.catch_up()
+    assert store.producers.session("default", "shop/1", 0, 0).session.accepted < 20
+    projector.catch_up()
+    assert store.producers.session("default", "shop/1", 0, 0).session.accepted == 20
+    assert len(writer.writes) > 10
+
+    write = MemoryViewWriter.write
+
+    def refusing(self, batch, lease):
+        if any(change.id == order_id(3) for change in batch.changes):
+            raise OverflowError("too large for this store")
+        return write(self, batch, lease)
+
+    monkeypatch.setattr(MemoryViewWriter, "write", refusing)
+    again = [
+        EndRecord(order_id(1), BASE, "shop/1", seq, "delivered", 1, BASE) for seq in range(2, 400_000, 20_000)
+    ]
+    Journaling(store, name="writer-2").append([*again, *an_order(3)])
+    projector.catch_up()
+    projector.close()
+    assert store.producers.session("default", "shop/1", 0, 0).session.accepted == 40
+    assert {each.transaction for each in store.transactions.set_aside()} == {order_id(3)}
