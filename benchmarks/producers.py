@@ -4,7 +4,8 @@
 
 Pages of one producer, of four one after the other (as group commits have them), and of four mixed record by record.
 `hearing` is the looking at pages, `writing` the join in SQLite; each round also projects the same pages as a whole into
-a new store, and the ratio is to that. Medians over the rounds, and the least seen.
+new stores, with and without hearing (`before`), and the ratios are to that with it. Medians over the rounds, and the
+least seen.
 """
 
 import sys
@@ -73,7 +74,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def measure(groups: list[list[bytes]], folder: Path) -> dict[str, float]:
     """Seconds of processor time of each part, over all pages."""
-    store = open_store(f"sqlite:{folder}")
+    store = open_store(f"sqlite:{folder / 'parts'}")
     writer = store.journal.register("default", "bench")
     pages = pages_of(iter(groups), writer)
     store.journal.append(pages)
@@ -94,11 +95,25 @@ def measure(groups: list[list[bytes]], folder: Path) -> dict[str, float]:
     apart = timed(lambda: [views.write(Batch(position={0: 1}, set_aside=[]), lease) for _ in heard])
     writing = timed(lambda: [views.write(Batch(heard=each), lease) for each in heard])
     views.release(lease)
+    store.close()
+    whole = projected(groups, folder / "with")
+    take, Hearing.take = Hearing.take, lambda *_: None  # type: ignore[method-assign]
+    try:
+        before = projected(groups, folder / "without")
+    finally:
+        Hearing.take = take  # type: ignore[method-assign]
+    return {"hearing": hearing, "writing": max(writing - apart, 0.0), "whole": whole, "before": before}
+
+
+def projected(groups: list[list[bytes]], folder: Path) -> float:
+    store = open_store(f"sqlite:{folder}")
+    pages = pages_of(iter(groups), store.journal.register("default", "bench"))
+    store.journal.append(pages)
     projector = Projector(store.journal, store.view_writer())
-    whole = timed(projector.catch_up)
+    taken = timed(projector.catch_up)
     projector.close()
     store.close()
-    return {"hearing": hearing, "writing": max(writing - apart, 0.0), "whole": whole}
+    return taken
 
 
 def main() -> None:
@@ -110,7 +125,7 @@ def main() -> None:
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
                 found.append(measure(groups, Path(folder)))
-        for part in ("hearing", "writing", "whole"):
+        for part in ("hearing", "writing", "whole", "before"):
             each = [one[part] / count * 1e6 for one in found]
             share = median(one[part] / one["whole"] for one in found)
             print(f"{name:24}{part:10}{median(each):8.3f} µs {min(each):8.3f} µs {share:8.2%} of the whole")
