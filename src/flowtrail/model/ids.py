@@ -47,13 +47,13 @@ def execution_numbers() -> Iterator[int]:
     return count(int.from_bytes(random_bytes(7), "big"))
 
 
-def numbered_execution_id(number: int, started_ns: int) -> ExecutionId:
+def numbered_execution_id(number: int, started_s: float) -> ExecutionId:
     """The id of an execution that has a number of its process and began at that instant, never all zero.
 
     The instant tells apart what a process and its forks number alike; the odd factor spreads both over 64 bits,
     as 2 ** 64 over the golden ratio does.
     """
-    mixed = (number + started_ns * _SPREAD) & _ALL_BITS
+    mixed = (number + int(started_s * 4_000_000) * _SPREAD) & _ALL_BITS
     return ExecutionId((mixed or 1).to_bytes(EXECUTION_ID_BYTES, "big"))
 
 

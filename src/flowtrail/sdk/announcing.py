@@ -1,0 +1,174 @@
+"""What is said of a transaction, taken from whatever the host gave: checked, cut and frozen, never refused."""
+
+import datetime as dt
+import re
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from flowtrail.model.ids import TRANSACTION_ID_BYTES, new_transaction_id
+from flowtrail.model.limits import (
+    MAX_ATTEMPT,
+    MAX_DECIMAL_CHARS,
+    MAX_FLOW_BLOCKS,
+    MAX_INTEGER,
+    MAX_KEYS,
+    MAX_MAP_NAMES,
+    MAX_OBJECT_ID_CHARS,
+)
+from flowtrail.sdk.looks import look
+from flowtrail.sdk.notices import warn_once
+from flowtrail.sdk.values import Frozen, freeze, freeze_name, freeze_text, tidy_text
+
+UNNAMED: Final = "unnamed"
+
+_DECIMAL: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_HEX: Final = re.compile(rf"[0-9a-f]{{{2 * TRANSACTION_ID_BYTES}}}")
+_NONE: Final = "0" * (2 * TRANSACTION_ID_BYTES)
+
+
+def name_or_none(name: Any) -> str | None:
+    """A name, or None where none was given."""
+    return None if name is None else freeze_name(name)
+
+
+def flow_or_unnamed(flow: Any) -> str:
+    """The flow's name; a flow without one is called so, and that is said once."""
+    if flow:
+        return freeze_name(flow)
+    warn_once("flow", "a transaction has no flow: neither init() nor transaction() named one")
+    return UNNAMED
+
+
+def object_id(value: Any) -> str:
+    """The business key as text."""
+    return tidy_text(freeze_text(value, MAX_OBJECT_ID_CHARS)) or "(empty)"
+
+
+def keys(given: Any) -> dict[str, str] | None:
+    """Search keys: at most 16, values as text; a key without a value is none."""
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        warn_once("keys", "keys are a mapping of names and texts; they are left out")
+        return None
+    found: dict[str, str] = {}
+    for name, value in freeze(given, Frozen()).items():
+        if value is None:
+            continue
+        if len(found) == MAX_KEYS:
+            warn_once("keys", "a transaction has at most %d keys; the others are left out", MAX_KEYS)
+            break
+        found[name] = tidy_text(freeze_text(value, MAX_OBJECT_ID_CHARS))
+    return found or None
+
+
+def attributes(given: Any, frozen: Frozen) -> dict[str, Any] | None:
+    """Attributes, frozen."""
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        warn_once("attributes", "attributes are a mapping of names and values; they are left out")
+        return None
+    return freeze(given, frozen) or None
+
+
+def money(value: Any, currency: Any) -> tuple[str | None, str | None]:
+    """Value and currency, both or neither."""
+    if value is None and currency is None:
+        return None, None
+    text = freeze_text(value, MAX_DECIMAL_CHARS) if value is not None else ""
+    if _DECIMAL.fullmatch(text) and type(currency) is str and _CURRENCY.fullmatch(currency):
+        return text, currency
+    warn_once(
+        "value", 'a value is a decimal number such as "129.90", with a currency such as "EUR"; it is left out'
+    )
+    return None, None
+
+
+def attempt(number: Any) -> int | None:
+    """The number of an attempt, from 1."""
+    if number is None or (type(number) is int and 1 <= number <= MAX_ATTEMPT):
+        return number
+    warn_once("attempt", "an attempt is an integer from 1 to %d; it is left out", MAX_ATTEMPT)
+    return None
+
+
+def known_id(given: Any) -> str | None:
+    """A transaction's id in hex, of whatever stands for one: hex with or without hyphens, 16 bytes, a UUID, or a
+    transaction itself; else None."""
+    if type(given) is bytes:
+        given = given.hex()
+    elif type(given) is not str:
+        own = getattr(given, "id", None) if type(given).__module__.startswith("flowtrail.") else None
+        given = own if own is not None else look(given)
+    text = given.replace("-", "").lower() if type(given) is str and len(given) < 64 else ""
+    return text if _HEX.fullmatch(text) and text != _NONE else None
+
+
+def id_or_new(given: Any) -> str:
+    """The id that was given, or a new one."""
+    if given is not None:
+        known = known_id(given)
+        if known is not None:
+            return known
+        warn_once("id", "a transaction's id is 32 hex digits, not all zero; a new one is made")
+    return new_transaction_id().hex()
+
+
+def names(given: Any) -> frozenset[str]:
+    """Names, of one or several."""
+    if type(given) is str:
+        return frozenset((freeze_name(given),))
+    try:
+        return frozenset(freeze_name(each) for each in islice(given, MAX_MAP_NAMES))
+    except TypeError:
+        warn_once("names", "names are a list of texts; they are left out")
+        return frozenset()
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """What a declaration of a flow belongs to."""
+
+    flow: str
+    hidden: frozenset[str] = frozenset()
+
+
+def flow_fields(name: Any, version: Any, stages: Any, blocks: Any, deadline: Any) -> dict[str, Any] | None:
+    """A declaration's fields; None, said once, where it cannot be meant."""
+    try:
+        listed = [_definition(each) for each in islice(blocks, MAX_FLOW_BLOCKS)]
+        fields: dict[str, Any] = {
+            "kind": "flow",
+            "flow": freeze_name(name),
+            "version": freeze_name(version),
+            "stages": [*dict.fromkeys(freeze_name(each) for each in islice(stages, MAX_FLOW_BLOCKS))],
+            "blocks": [*{each["name"]: each for each in listed}.values()],
+        }
+        if deadline is not None:
+            seconds = deadline.total_seconds() if type(deadline) is dt.timedelta else float(deadline)
+            fields["deadline_s"] = seconds if 0 < seconds < _LONGEST_S else None
+    except Exception:  # noqa: BLE001 -- whatever was given, the host goes on
+        warn_once("declare", "the declaration of flow %r cannot be read, and is left out", name)
+        return None
+    return fields
+
+
+_LONGEST_S: Final = 6_000_000_000
+
+
+def _definition(given: Any) -> dict[str, Any]:
+    if type(given) is str:
+        return {"name": freeze_name(given)}
+    if isinstance(given, dict):
+        name, stage, workers = given["name"], given.get("stage"), given.get("workers")
+    else:
+        name, stage, workers = [*given, None, None][:3]
+    found: dict[str, Any] = {"name": freeze_name(name)}
+    if stage is not None:
+        found["stage"] = freeze_name(stage)
+    if type(workers) is int and 1 <= workers <= MAX_INTEGER:
+        found["workers"] = workers
+    return found

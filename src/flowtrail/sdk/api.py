@@ -1,0 +1,201 @@
+"""What a host application calls: the functions behind `import flowtrail`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import structs
+
+from flowtrail.model import clock
+from flowtrail.model.errors import Refusal
+from flowtrail.model.limits import MAX_NAME_CHARS
+from flowtrail.sdk import announcing
+from flowtrail.sdk.blocks import Block
+from flowtrail.sdk.carriers import Getter
+from flowtrail.sdk.context import innermost
+from flowtrail.sdk.delivery import open_sink
+from flowtrail.sdk.handing import read_carried, take_over
+from flowtrail.sdk.identity import Identity
+from flowtrail.sdk.instants import to_deadline_us
+from flowtrail.sdk.notices import forget, warn_once
+from flowtrail.sdk.outbox import Sink
+from flowtrail.sdk.producer import Unheard, producer
+from flowtrail.sdk.settings import read_settings
+from flowtrail.sdk.statements import Statement
+from flowtrail.sdk.tracecontext import Carried
+from flowtrail.sdk.transactions import Transaction
+from flowtrail.sdk.values import Frozen, freeze_name
+
+__all__ = [
+    "Block",
+    "Transaction",
+    "current_block",
+    "current_transaction",
+    "flow",
+    "flush",
+    "init",
+    "resume",
+    "shutdown",
+    "transaction",
+]
+
+FLUSH_S = 10.0
+
+
+def init(
+    flow: str | None = None,
+    *,
+    version: str | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+    worker: str | None = None,
+    sink: Sink | None = None,
+    **delivery: Any,
+) -> None:
+    """Say where records go, and which flow is meant where a transaction names none. Starts nothing, connects to
+    nothing. Called again, it replaces what it said before.
+
+    `worker` is who runs the blocks of this process. `delivery` takes every setting of the documentation by its name;
+    what is not given comes from the environment. `sink` replaces delivery altogether, for tests.
+
+    Raises: Refusal, TypeError. Nothing else of this package raises into the host.
+    """
+    for field, value in (("flow", flow), ("version", version), ("worker", worker)):
+        _check_name(field, value)
+    settings = read_settings(url=url, api_key=api_key, **delivery)
+    forget()
+    producer.flow, producer.version, producer.worker = flow or "", version, worker
+    producer.listen(open_sink(settings) if sink is None else sink)
+
+
+def _check_name(field: str, value: Any) -> None:
+    allowed = f"text of 1 to {MAX_NAME_CHARS} characters without NUL"
+    if value is None:
+        return
+    if type(value) is not str or not value or freeze_name(value) != value:
+        raise Refusal("invalid_setting", f"init: {field} must be {allowed}", field, value, allowed)
+
+
+def transaction(
+    object_type: Any,
+    object_id: Any,
+    *,
+    keys: Mapping[str, Any] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    flow: str | None = None,
+    version: str | None = None,
+    deadline: Any = None,
+    value: Any = None,
+    currency: str | None = None,
+    attempt: int | None = None,
+    retry_of: Any = None,
+    id: Any = None,
+    trace: str | None = None,
+    carrier: Any = None,
+    redact: Iterable[str] = (),
+) -> Transaction:
+    """One object's way through a flow, to be used with `with`.
+
+    `keys` are names it is searched by; `deadline` an instant, or how long it may take, as `timedelta` or seconds;
+    `value` a decimal number with `currency`; `retry_of` another transaction or its id; `id` 32 hex digits or a UUID,
+    when it is known elsewhere: the same id with a higher `attempt` is a retry in place. `trace` is the trace it
+    belongs to, or `carrier` headers that say so. What `redact` names is never recorded, whatever its value.
+    """
+    frozen = Frozen()
+    amount, unit = announcing.money(value, currency)
+    own = announcing.id_or_new(id)
+    retried = None if retry_of is None else announcing.known_id(retry_of)
+    carried = Carried() if carrier is None else read_carried(carrier, None) or Carried()
+    facts = {
+        "keys": announcing.keys(keys),
+        "attributes": announcing.attributes(attributes, frozen),
+        "deadline_at": None if deadline is None else to_deadline_us(deadline),
+        "value": amount,
+        "currency": unit,
+        "retry_of": retried if retried != own else None,
+    }
+    identity = Identity(
+        id=own,
+        flow=announcing.flow_or_unnamed(flow or producer.flow),
+        version=announcing.name_or_none(version if version is not None else producer.version),
+        object_type=announcing.name_or_none(object_type) or "(empty)",
+        object_id=announcing.object_id(object_id),
+        attempt=announcing.attempt(attempt) or 1,
+        trace=announcing.name_or_none(trace) or carried.trace,
+        hidden=announcing.names(redact),
+        facts=facts,
+        facts_cost=frozen.cost,
+        carried=carried,
+    )
+    return Transaction(identity)
+
+
+def resume(carrier: Any, *, get: Getter | None = None, redact: Iterable[str] = ()) -> Transaction:
+    """The transaction that `inject` wrote into a carrier of headers, to be used with `with`.
+
+    After a handover, leaving ends it; otherwise that stays with whoever called. Headers that name no transaction
+    give one that records nothing, and whose `is_known` is False. `get(carrier, name)` reads where the carrier is
+    neither a map nor a list of pairs.
+    """
+    identity = take_over(carrier, get, producer.flow or announcing.UNNAMED)
+    if identity is None:
+        warn_once(
+            "unknown", "resume found no transaction in the headers it was given; nothing is recorded of it"
+        )
+        identity = Identity(
+            id=announcing.id_or_new(None),
+            flow=announcing.UNNAMED,
+            object_type=None,
+            object_id=None,
+            is_known=False,
+            is_announced=True,
+            ends_here=False,
+        )
+    return Transaction(structs.replace(identity, hidden=announcing.names(redact)))
+
+
+def current_transaction() -> Transaction | None:
+    """The transaction that this thread, task or generator is in, or None."""
+    entry = innermost()
+    found: Transaction | None = entry.transaction if isinstance(entry, Block) else entry
+    return found
+
+
+def current_block() -> Block | None:
+    """The block that this thread, task or generator is in, or None."""
+    entry = innermost()
+    return entry if isinstance(entry, Block) else None
+
+
+def flow(
+    name: str,
+    version: str,
+    *,
+    stages: Iterable[str] = (),
+    blocks: Iterable[Any] = (),
+    deadline: Any = None,
+) -> None:
+    """Declare a version of a flow, so that progress can say how much is still to come.
+
+    `blocks` stand in order: a name, `(name, stage)`, or a mapping with `name`, `stage` and `workers`. `deadline` is
+    how long a transaction may take, as `timedelta` or seconds.
+    """
+    fields = announcing.flow_fields(name, version, stages, blocks, deadline)
+    if fields is None:
+        return
+    producer.put(Statement({**fields, "at": clock.now_us()}, announcing.Declared(fields["flow"])))
+
+
+def flush(timeout_s: float = FLUSH_S) -> bool:
+    """Wait until everything said so far is settled: accepted, refused or given up. Whether it is, in that time."""
+    try:
+        return producer.sink.flush(timeout_s)
+    except Exception:  # noqa: BLE001 -- nothing of ours is raised into the host
+        warn_once("flush", "flush was asked to wait for something else than seconds")
+        return False
+
+
+def shutdown(timeout_s: float = FLUSH_S) -> bool:
+    """Flush, and record nothing from then on. Not needed at the end of a process, which sees to it."""
+    flushed = flush(timeout_s)
+    producer.listen(Unheard("flowtrail.shutdown() was called"))
+    return flushed

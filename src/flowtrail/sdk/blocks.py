@@ -1,0 +1,291 @@
+"""A block at work: what the host holds while it runs, and at the same time the item in the outbox.
+
+It is put when it starts. While it waits there, whatever is said of it, its end included, is written on it and leaves
+with it; once it was taken, the next word puts it again. Every statement repeats what was said before, which the fold
+of the server makes nothing of.
+
+The order of two steps carries this: here, write first and then look at `taken`; in `record`, set `taken` first and
+then read. Both at once send a statement twice, which is harmless; neither loses one.
+"""
+
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from flowtrail.model import clock
+from flowtrail.model.clock import MICROS
+from flowtrail.model.ids import execution_numbers, numbered_execution_id
+from flowtrail.model.limits import MAX_INTEGER, MAX_MAP_NAMES, MAX_REASON_CHARS
+from flowtrail.sdk.context import current_entry, enter, innermost, leave, loops, this_thread
+from flowtrail.sdk.endings import FINE, judge
+from flowtrail.sdk.notices import warn_once
+from flowtrail.sdk.producer import producer
+from flowtrail.sdk.raised import Raised, take_down
+from flowtrail.sdk.statements import STATEMENT_BYTES, Statement
+from flowtrail.sdk.telling import read_usages, tell
+from flowtrail.sdk.values import CUT, Frozen, freeze, freeze_name, freeze_text, freeze_value
+
+TOLD: Final = 2
+"""In `taken`: it left as a record. The outbox writes True when it drops it."""
+BLOCK_BYTES: Final = 1_024
+"""What a block holds with its first details; checked against the interpreter's own count by a test."""
+_FEW: Final = 5
+"""Details that are part of BLOCK_BYTES when their values are small."""
+_SHORT_CHARS: Final = 64
+_SMALL: Final = 1 << 30
+"""Below it CPython compares integers in one step."""
+_SMALL_KINDS: Final = frozenset({float, bool, type(None)})
+_USAGE_BYTES: Final = 100
+_MERGED_BYTES: Final = 4_096
+"""Details of one call that hold more leave as a record of their own: a block's statement is sent more than once."""
+_LARGEST_BYTES: Final = 65_536
+"""Beyond this a block takes no more details on itself, and each call is a record of its own."""
+_LEAST: Final = -MAX_INTEGER - 1
+
+
+class More(msgspec.Struct):
+    """What most executions do not have: fewer fields make a block cheaper."""
+
+    attempt: int = 1
+    usages: dict[str, float] = {}
+    skipped: dict[str, Any] | None = None
+    exceptions: list[Raised] | None = None
+
+
+class Block(msgspec.Struct, gc=False, eq=False):
+    """One execution of a block for one transaction, made by `Transaction.block`.
+
+    Use it with `with` or `async with`, or call `start` and `end`. Nothing here raises, waits, or alters what is
+    raised inside.
+    """
+
+    transaction: Any
+    name: Any
+    stage: Any = None
+    worker: Any = None
+    queued_at: Any = None
+    number: int = msgspec.field(default_factory=execution_numbers().__next__)
+    started: float = 0.0
+    ended: float = 0.0
+    taken: Any = False
+    cost: int = BLOCK_BYTES
+    outer: Any = None
+    details: Any = None
+    more: Any = None
+
+    # ------------------------------------------------------------------------------------- life
+
+    def __enter__(self) -> Self:
+        transaction = self.transaction
+        if (
+            transaction.thread != this_thread()
+            or current_entry() is not transaction
+            or loops.running() is not None
+            or self.started
+        ):
+            self._enter_slowly()
+            return self
+        if transaction.top is not None:
+            self.outer = transaction.top
+        transaction.top = self
+        self.started = clock.now_s()
+        producer.put(self)
+        return self
+
+    def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
+        ended = clock.now_s()
+        transaction = self.transaction
+        if raised is not None or transaction.top is not self:
+            self._exit_slowly(ended, raised, trace)
+            return
+        transaction.top = self.outer
+        self.ended = ended
+        if self.taken:
+            self._say()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: object, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, raised, trace)
+
+    def start(self) -> Self:
+        """Begin without becoming the current block: for what ends in another place."""
+        if self._may_start():
+            self.outer = innermost()
+            self._begin()
+        return self
+
+    def end(self) -> None:
+        """End what `start` began; it succeeded unless `fail` or `skip` said otherwise."""
+        self._end(clock.now_s())
+
+    def _enter_slowly(self) -> None:
+        if self._may_start():
+            self.outer = enter(self, self.transaction)
+            self._begin()
+
+    def _may_start(self) -> bool:
+        if self.started:
+            warn_once("enter", "block %r was entered or started twice", self.name)
+        return not self.started
+
+    def _begin(self) -> None:
+        attempt = self.transaction.enter_block(freeze_name(self.name))
+        if attempt > 1:
+            self._more().attempt = attempt
+        self.started = clock.now_s()
+        producer.put(self)
+
+    def _exit_slowly(self, ended: float, raised: Any, trace: Any) -> None:
+        if raised is not None and not self.ended and judge(raised) != FINE:
+            self._fail(take_down(raised, trace))
+        leave(self, self.transaction)
+        self._end(ended)
+
+    def _end(self, ended: float) -> None:
+        if self.ended or not self.started:
+            warn_once("end", "block %r was ended twice, or never started", self.name)
+            return
+        more = self.more or More()
+        self.transaction.leave_block(freeze_name(self.name), more.attempt, failed=bool(more.exceptions))
+        self.ended = ended
+        self._say()
+
+    def _say(self) -> None:
+        if self.taken:
+            self.taken = False
+            producer.put(self)
+
+    def _say_again(self) -> None:
+        # One that was dropped waits for its end.
+        if self.taken is TOLD:
+            self._say()
+
+    def _more(self) -> More:
+        if self.more is None:
+            self.more = More()
+        more: More = self.more
+        return more
+
+    def _fail(self, exceptions: list[Raised]) -> None:
+        more = self._more()
+        more.exceptions, more.skipped = exceptions, None
+        self._grow(sum([each.cost for each in exceptions]))
+
+    def _grow(self, size: int) -> None:
+        if self.taken or not self.started:
+            self.cost += size
+        else:
+            producer.sink.grow(self, size)
+
+    # ------------------------------------------------------------------------------------- words
+
+    def detail(self, named: Any = None, /, **details: Any) -> None:
+        """State facts about this execution, by name: as arguments, or as a mapping where names are no identifiers.
+
+        Values are copied now, within bounds; a name stated again is replaced.
+        """
+        for value in details.values():
+            if type(value) is int:
+                if not -_SMALL < value < _SMALL and not _LEAST <= value <= MAX_INTEGER:
+                    break
+            elif type(value) is str:
+                if len(value) > _SHORT_CHARS:
+                    break
+            elif type(value) not in _SMALL_KINDS:
+                break
+        else:
+            if named is None and len(details) <= _FEW:
+                # No call stands between the two: one of two threads must not replace what the other set.
+                if self.details is None:
+                    self.details = details
+                    if self.taken:
+                        self._say_again()
+                    return
+                if len(self.details) + len(details) <= _FEW:
+                    self.details.update(details)
+                    if self.taken:
+                        self._say_again()
+                    return
+        self._detail_slowly(named, details)
+
+    def _detail_slowly(self, named: Any, details: dict[str, Any]) -> None:
+        frozen = Frozen()
+        values = freeze(details, frozen)
+        if isinstance(named, dict):
+            values.update(freeze(named, frozen))
+        elif named is not None:
+            warn_once("detail", "a detail has a name; block %r was given one without", self.name)
+        held = self.details or {}
+        if (frozen.cost > _MERGED_BYTES or self.cost > _LARGEST_BYTES) and self.started:
+            producer.put(self._aside(values, frozen.cost))
+            return
+        if len(held) + len(values) >= MAX_MAP_NAMES:
+            values = {name: value for name, value in values.items() if name in held}
+            values[CUT] = "[cut: more than 63 details]"
+        if self.details is None:
+            self.details = values
+        else:
+            self.details.update(values)
+        self._grow(frozen.cost)
+        if self.taken:
+            self._say_again()
+
+    def _aside(self, values: dict[str, Any], cost: int) -> Statement:
+        fields = {
+            "kind": "block",
+            "at": int((self.ended or clock.now_s()) * MICROS),
+            "transaction": self.transaction.id,
+            "id": self.id,
+            "block": freeze_name(self.name),
+            "details": values,
+        }
+        return Statement(fields, self.transaction.identity, STATEMENT_BYTES + cost)
+
+    def skip(self, predicate: Any, reason: Any = None, *, expected: Any = None, actual: Any = None) -> None:
+        """This block does not do its work, and why: never a failure. The code after it runs on."""
+        frozen = Frozen()
+        skip = {"predicate": freeze_name(predicate)}
+        if reason is not None:
+            skip["reason"] = freeze_text(reason, MAX_REASON_CHARS)
+        if expected is not None:
+            skip["expected"] = freeze_value(expected, frozen)
+        if actual is not None:
+            skip["actual"] = freeze_value(actual, frozen)
+        more = self._more()
+        more.skipped, more.exceptions = skip, None
+        self._grow(frozen.cost)
+
+    def fail(self, why: Any = "failed") -> None:
+        """This block failed, although nothing is raised through it: `why` is an exception, or a reason as text."""
+        if isinstance(why, BaseException):
+            self._fail(take_down(why))
+        else:
+            self._fail([Raised("Failure", None, freeze_text(why, MAX_REASON_CHARS), [], 0)])
+
+    def usage(self, **totals: Any) -> None:
+        """State what this execution consumed in all, with the unit in the name: `cpu_seconds=0.31`."""
+        kept = read_usages(totals, self.name)
+        self._more().usages.update(kept)
+        self._grow(_USAGE_BYTES * len(kept))
+        if self.taken:
+            self._say_again()
+
+    # ------------------------------------------------------------------------------------- told
+
+    @property
+    def id(self) -> str:
+        """The execution's id in hex; it has one once it has started."""
+        return numbered_execution_id(self.number, self.started).hex()
+
+    def __repr__(self) -> str:
+        return f"<Block {self.name!r} of {self.transaction!r}>"
+
+    def record(self) -> dict[str, Any]:
+        """The record as it leaves, on the delivery thread. Never raises."""
+        self.taken = TOLD
+        return tell(self)

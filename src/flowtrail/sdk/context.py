@@ -1,0 +1,111 @@
+"""Which transaction or block is the current one, in this thread, task or generator.
+
+A context variable holds what was entered last, and each entry knows what was current before it. One thing is kept
+elsewhere, since setting a context variable costs as much as a quarter of a block: in the thread that entered a
+transaction, where no event loop runs, its blocks are a stack that hangs on the transaction (`top`), and the variable
+keeps naming the transaction alone. Everywhere else the variable names the block itself. A context that is copied
+from such a thread therefore knows the transaction, and the block that runs at the moment it asks.
+
+What has ended is passed over, so that leaving in another order, in another thread or not at all spoils nothing.
+"""
+
+import _thread
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+
+class _Loops:
+    """`running` is the event loop of asyncio that runs in this thread, or None, as one call in C.
+
+    While nobody has loaded asyncio there is none; loading it only to ask would cost more than everything else.
+    """
+
+    __slots__ = ("running",)
+
+    def __init__(self) -> None:
+        self.running: Callable[[], Any] = type(None)
+
+    def look(self) -> None:
+        """Ask asyncio from now on, if it is loaded."""
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is not None and self.running is type(None):
+            self.running = getattr(asyncio, "_get_running_loop", type(None))
+
+
+loops: Final = _Loops()
+current: Final[ContextVar[Any]] = ContextVar("flowtrail", default=None)
+current_entry: Final = current.get
+this_thread: Final = _thread.get_ident
+
+NO_THREAD: Final = 0
+
+_OTHER_TASKS: Final = ("greenlet", "trio", "curio")
+"""Libraries that run several tasks in one thread without an event loop of asyncio."""
+
+
+def own_thread() -> int:
+    """The thread whose stack of blocks a transaction entered now may keep, or NO_THREAD where tasks share one."""
+    loops.look()
+    if loops.running() is not None or any(name in sys.modules for name in _OTHER_TASKS):
+        return NO_THREAD
+    return this_thread()
+
+
+def innermost() -> Any:
+    """What was entered last and has not ended, or None."""
+    return living(current.get())
+
+
+def living(entry: Any) -> Any:
+    """What runs at that entry: a transaction's present block, or else the nearest around it that has not ended."""
+    while entry is not None:
+        if entry.ended:
+            entry = around(entry)
+        elif entry.transaction is entry and entry.top is not None:
+            top = entry.top
+            while top is not None and top.ended:
+                top = top.outer
+            return entry if top is None else top
+        else:
+            return entry
+    return None
+
+
+def around(entry: Any) -> Any:
+    """What an entry was entered in; a transaction's outermost block, in its transaction."""
+    if entry.outer is None and entry.transaction is not entry:
+        return entry.transaction
+    return entry.outer
+
+
+def enter(entry: Any, transaction: Any) -> Any:
+    """Make a block or transaction current. Returns what was current before."""
+    named = current.get()
+    if named is transaction and transaction.thread == this_thread() and loops.running() is None:
+        outer, transaction.top = transaction.top, entry
+        return outer
+    outer = living(named)
+    current.set(entry)
+    return outer
+
+
+def leave(entry: Any, transaction: Any) -> None:
+    """Undo `enter`, wherever and in whatever order."""
+    if current.get() is entry:
+        current.set(around(entry))
+    elif entry is not transaction:
+        _unlink(entry, transaction)
+
+
+def _unlink(block: Any, transaction: Any) -> None:
+    above = transaction.top
+    if above is block:
+        transaction.top = block.outer
+        return
+    while above is not None and above.transaction is transaction:
+        if above.outer is block:
+            above.outer = block.outer
+            return
+        above = above.outer

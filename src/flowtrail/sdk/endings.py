@@ -1,0 +1,31 @@
+"""What it means when something is raised through a block or a transaction."""
+
+from typing import Any, Final
+
+_CANCELLED_NAMES: Final = frozenset({"CancelledError", "Cancelled"})
+"""Of asyncio and of trio; by name, since neither is loaded for this."""
+
+FINE: Final = "fine"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
+
+
+def judge(raised: Any) -> str:
+    """FAILED, CANCELLED or FINE.
+
+    Every `Exception` is a failure. A cancelled task and Ctrl-C are cancellations; a generator that is closed before
+    its end, and `sys.exit` with success, are fine; any other exit is a failure.
+    """
+    kind = type(raised)
+    if issubclass(kind, Exception):
+        return FAILED
+    if issubclass(kind, GeneratorExit):
+        return FINE
+    if issubclass(kind, KeyboardInterrupt):
+        return CANCELLED
+    if issubclass(kind, SystemExit):
+        code = SystemExit.__dict__["code"].__get__(raised)
+        return FINE if code is None or (type(code) is int and code == 0) else FAILED
+    return (
+        CANCELLED if any(each.__name__ in _CANCELLED_NAMES for each in type.__mro__.__get__(kind)) else FAILED
+    )

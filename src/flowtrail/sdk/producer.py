@@ -1,0 +1,61 @@
+"""The one producer of this process: where what is said goes, and what is said of everything.
+
+A single object whose attributes are replaced, so that the host's threads reach the outbox with one look-up.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from flowtrail.sdk.notices import warn_once
+from flowtrail.sdk.outbox import Item, Sink
+
+
+class Unheard:
+    """The sink before `init` and after `shutdown`: takes everything, keeps nothing, and says so once."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def put(self, item: Item) -> None:
+        """Let it go."""
+        item.taken = True
+        warn_once(f"unheard: {self._why}", "%s; nothing is recorded", self._why)
+
+    def grow(self, item: Item, size: int) -> None:
+        """Nothing is held, so nothing grows."""
+
+    def flush(self, timeout_s: float) -> bool:
+        """Nothing waits."""
+        return True
+
+
+class Producer:
+    """What `init` decided. `finish` is what becomes of a record before it leaves: redaction, on the delivery thread."""
+
+    __slots__ = ("finish", "flow", "put", "sink", "version", "worker")
+
+    put: Callable[[Item], None]
+    sink: Sink
+    flow: str
+    version: str | None
+    worker: str | None
+    finish: Callable[[dict[str, Any], str, frozenset[str]], dict[str, Any]]
+
+    def __init__(self) -> None:
+        self.flow, self.version, self.worker = "", None, None
+        self.finish = as_it_is
+        self.listen(Unheard("flowtrail.init() was not called"))
+
+    def listen(self, sink: Sink) -> Sink:
+        """From now on put into this sink. Returns the one before."""
+        before = getattr(self, "sink", sink)
+        self.sink, self.put = sink, sink.put
+        return before
+
+
+def as_it_is(record: dict[str, Any], _flow: str, _hidden: frozenset[str]) -> dict[str, Any]:
+    """The record itself: nothing is redacted."""
+    return record
+
+
+producer: Final = Producer()
