@@ -6,6 +6,11 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 
+from flowtrail.projection.life import safe
+from flowtrail.projection.life import told_seconds as seconds
+
+__all__ = ["answers", "errors", "moment", "print_json", "safe", "seconds"]
+
 _UNBOUNDED: Final = 1_000
 """Columns where no terminal limits them: what goes to a file or a pipe is never cut."""
 
@@ -23,26 +28,6 @@ def print_json(answer: Any) -> None:
     """One JSON document, indented, as the API gives it."""
     text = msgspec.json.format(msgspec.json.encode(answer), indent=2)
     sys.stdout.write(text.decode() + "\n")
-
-
-def safe(text: Any) -> str:
-    """Foreign text without control characters: a terminal must not obey what a producer wrote."""
-    return "".join(c if c.isprintable() else "�" for c in str(text))
-
-
-def seconds(value: float | None) -> str:
-    """A duration as people read it."""
-    if value is None:
-        return ""
-    if value < 0.001:
-        return f"{value * 1e6:.0f} µs"
-    if value < 1:
-        return f"{value * 1e3:.4g} ms"
-    if value < 120:
-        return f"{value:.4g} s"
-    if value < 7200:
-        return f"{value / 60:.3g} min"
-    return f"{value / 3600:.3g} h" if value < 172_800 else f"{value / 86_400:.3g} d"
 
 
 def moment(text: str | None) -> str:

@@ -10,6 +10,7 @@ from flowtrail.cli.console import answers, errors, moment, print_json, safe, sec
 from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
+from flowtrail.projection.life import name_of
 
 _WIDE: Final = 110
 """Columns of a terminal from where on ids are shown: on a narrower one they would squeeze out all else."""
@@ -75,11 +76,6 @@ def command(
     if answer["changed_since"]:
         errors.print(f"{answer['changed_since']} changed while this was read, and are left out")
     return 0
-
-
-def name_of(row: dict[str, Any]) -> str:
-    """What people call the object."""
-    return f"{row['object_type']} {row['object_id']}" if row["announced"] else "(not announced)"
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from flowtrail.cli.console import answers, errors, safe, seconds
 from flowtrail.cli.failures import Failure
-from flowtrail.cli.listing import COLOURS, name_of
+from flowtrail.cli.listing import COLOURS
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Client, Target, connected, problem
 from flowtrail.model.clock import sleep_s
+from flowtrail.projection.life import name_of
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0

@@ -5,6 +5,7 @@ These are the definitions. The projector computes the same from differences (`pr
 """
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord
 from flowtrail.projection import terms as term
@@ -14,7 +15,9 @@ from flowtrail.projection.fingerprint import fingerprint
 from flowtrail.projection.header import Header
 from flowtrail.projection.registers import merged_block, merged_transaction
 from flowtrail.projection.state import State
-from flowtrail.projection.tally import Tally
+
+if TYPE_CHECKING:  # a tally counts with numpy, which an application that only folds does not have
+    from flowtrail.projection.tally import Tally
 
 
 def executions(state: State) -> Iterator[BlockRecord]:
@@ -140,7 +143,7 @@ def execution_terms(record: BlockRecord) -> Iterable[str]:
     return found
 
 
-def tally_state(tally: Tally, tenant: str, state: State, header: Header, sign: int) -> None:
+def tally_state(tally: "Tally", tenant: str, state: State, header: Header, sign: int) -> None:
     """Add everything one transaction contributes to cells. `header` is the state's."""
     scope = tally.scope(tenant, header.flow, header.version, header.object_type)
     scope.transaction(sign, header.opened_at, header.ended_at, header.status, header.attempt)
