@@ -65,11 +65,12 @@ class _Log:
         self._trace: _Trace | None = None
         self._event: Attributes | None = None
         self._under_way: list[Attribute] = []
-        self._in_global = False
+        self._in_global = self._is_log = False
 
     # --- what the file says ---
 
     def start(self, name: str, given: dict[str, str]) -> None:
+        """An element begins. Raises: Unreadable (no log of events at all)."""
         if name in KINDS or (name == "values" and self._under_way):
             attribute = Attribute(name, given)
             if self._under_way:
@@ -83,8 +84,13 @@ class _Log:
             self._trace = _Trace(Lifecycles(self.counts))
         elif name == "global":
             self._in_global = True
+        elif name == "log":
+            self._is_log = True
+        elif not self._is_log:
+            raise Unreadable(name[:100], "this is no XES: the outermost element must be log", name, "log")
 
     def end(self, name: str) -> None:
+        """An element is over."""
         if self._under_way:
             attribute = self._under_way.pop()
             if not self._under_way and not self._in_global and attribute.key:
@@ -222,6 +228,3 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
     except Unreadable as error:
         yield from log.out
         problems(error.at(None))
-        return
-    if not log.traces and not log.events:
-        source.counts["logs without a trace"] += 1

@@ -135,10 +135,9 @@ def _objects(
 
 def _object(asked: Asked, stored: Stored, state: State, types: _Types) -> dict[str, Any]:
     owner, links = stored.header.object_type or UNNAMED, asked.links(stored.id)
-    facts = chain(
-        transaction_facts(stored, state),
-        [(STATEMENTS, statement_lines(carried(asked, stored, state, links)))],
-    )
+    # First, since of two attributes of one name the first is written.
+    said = [(STATEMENTS, statement_lines(carried(asked, stored, state, links)))]
+    facts = chain(said, transaction_facts(stored, state))
     return {
         "id": stored.id.hex(),
         "type": owner,
@@ -158,10 +157,10 @@ def _event(held: BlockRecord | list[BlockRecord], types: _Types) -> dict[str, An
     record = merged_block(held)
     owner = record.block or UNNAMED
     facts = chain(
+        [(STATEMENTS, statement_lines(execution_statements(held)))],
         [(f"flowtrail:{what}_at", format_instant(instant)) for what, instant in moments(record)[:-1]],
         [] if record.worker is None else [("flowtrail:worker", record.worker)],
         execution_facts(record),
-        [(STATEMENTS, statement_lines(execution_statements(held)))],
     )
     return {
         "id": f"{record.transaction.hex()}/{record.id.hex()}",
