@@ -18,7 +18,7 @@ API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 SOURCE = ROOT / "src" / "flowtrail"
 # What these refuse is told on the command line, or to callers inside; never over HTTP.
 ELSEWHERE = {"cli", "importers", "ledger", "storage", "sdk"}
-STARTING = {"invalid_setting", "key_required"}
+STARTING = {"invalid_pattern", "invalid_rule", "invalid_setting", "key_required"}
 
 
 def rows(text: str, heading: str) -> list[list[str]]:

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from flowtrail.intake.admission import Intake
-from flowtrail.server.assembling import assemble, take_apart
+from flowtrail.server.assembling import assemble, intake_of, take_apart
 from flowtrail.server.embedded import answering
 from flowtrail.server.http import HttpServer
 from flowtrail.server.listening import address_of, bind
@@ -89,7 +88,7 @@ def served(
             store = open_store(url, address=address_of(listener))
             stack.callback(store.close)
         projector = supervised(store, url) if projecting else None
-        intake = Intake(store, on_commit=projector.wake if projector else None) if writing else None
+        intake = intake_of(chosen, store, projector.wake if projector else None) if writing else None
         if projector is not None:
             stack.callback(projector.stop, 0)
             projector.start()

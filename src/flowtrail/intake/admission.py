@@ -15,10 +15,12 @@ from typing import Final, NamedTuple
 
 from flowtrail.intake.committer import RETRY_S, Committer, resolve
 from flowtrail.intake.receipts import IntakeFull, IntakePaused, Receipt
+from flowtrail.intake.redacting import redact
 from flowtrail.intake.wire import Decoded, decode_body
 from flowtrail.model.clock import Clock, monotonic_s, now_us
 from flowtrail.model.errors import FlowtrailError, Refusal
 from flowtrail.model.points import reach
+from flowtrail.model.redaction import Redaction
 from flowtrail.storage.interface import Store
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,8 @@ class _Body(NamedTuple):
 class Intake:
     """What a server puts bodies into. Safe from any thread; `accept` never blocks.
 
-    `on_commit` is called after each durable group and must not block. `policy` may refuse a batch as a whole.
+    `on_commit` is called after each durable group and must not block. `policy` may refuse a batch as a whole, `redaction`
+    takes out of every record what must not be kept, whoever read it.
     """
 
     def __init__(
@@ -70,10 +73,12 @@ class Intake:
         *,
         on_commit: Callable[[], None] | None = None,
         policy: Policy | None = None,
+        redaction: Redaction | None = None,
         clock: Clock = now_us,
     ) -> None:
         self.committer = Committer(store.journal, clock=clock, on_commit=on_commit)
         self._policy = policy
+        self._redaction = redaction
         self._clock = clock
         self._bodies: SimpleQueue[_Body | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -143,6 +148,8 @@ class Intake:
                 decoded = item.reader(
                     item.tenant, item.body, item.content_type, item.content_encoding, item.received_at
                 )
+                if self._redaction is not None:
+                    self._redact(decoded, self._redaction)
                 reach("decoded")
                 if self._policy is not None:
                     self._policy(item.tenant, item.principal, decoded)
@@ -156,6 +163,11 @@ class Intake:
                 self.committer.submit(item.tenant, decoded, item.future)
             with self._lock:
                 self._count(item, -1)
+
+    def _redact(self, decoded: Decoded, rules: Redaction) -> None:
+        counts = redact(decoded, rules)
+        decoded.redacted = counts.total()
+        self.committer.count_redacted(counts)
 
     def _count(self, item: _Body, sign: int) -> None:
         self.waiting_bodies += sign

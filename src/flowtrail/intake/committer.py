@@ -8,7 +8,7 @@ sees to it that everyone gets an answer in time, also while an append hangs.
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -103,7 +103,9 @@ class Committer:
                 self._changed.notify_all()
                 return batch.future
         if refusal is None:
-            self._answer(batch, Receipt(0, decoded.rejected, self._journal.durability, None))
+            self._answer(
+                batch, Receipt(0, decoded.rejected, self._journal.durability, None, decoded.redacted)
+            )
         else:
             self._answer(batch, refusal)
         return batch.future
@@ -129,6 +131,11 @@ class Committer:
         """Count a batch that was refused before it came here, so that all refusals are counted in one place."""
         with self._changed:
             self.counts.refused[code_of(error)] += 1
+
+    def count_redacted(self, counts: Counter[str]) -> None:
+        """Count what was taken out of records, by why."""
+        with self._changed:
+            self.counts.redacted.update(counts)
 
     def close(self, drain_s: float = 5.0) -> None:
         """Take nothing new, write what is queued for at most `drain_s`, and answer the rest with "unknown"."""
@@ -203,7 +210,8 @@ class Committer:
         for batch in group:
             accepted = len(batch.decoded.encoded)
             token = tokens.get(batch.tenant) if accepted else None
-            receipt = Receipt(accepted, batch.decoded.rejected, self._journal.durability, token)
+            decoded = batch.decoded
+            receipt = Receipt(accepted, decoded.rejected, self._journal.durability, token, decoded.redacted)
             self._answer(batch, receipt)
 
     def _write(self, group: list[Submission]) -> dict[str, str]:

@@ -17,14 +17,16 @@ RECORDS_BOUNDS: Final = (1, 10, 50, 100, 200, 500, 1_000, 2_000)
 BYTES_BOUNDS: Final = tuple(1 << power for power in range(8, 22))
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to one batch: how many records stand in the journal now, at which durability, and what was
-    rejected. `token` names a moment at which they are all visible; None when nothing was accepted."""
+    rejected. `token` names a moment at which they are all visible; None when nothing was accepted. `redacted` values
+    were taken out of them first; left out of the answer when there were none."""
 
     accepted: int
     rejected: list[Rejected]
     durable: str
     token: str | None
+    redacted: int = 0
 
 
 class IntakeFull(Refusal):
@@ -71,6 +73,8 @@ class Counts:
         """Records acknowledged or about to be: durable."""
         self.rejected: Counter[str] = Counter()
         """Records refused one by one, by code."""
+        self.redacted: Counter[str] = Counter()
+        """Values taken out of records before they were written, by why."""
         self.refused: Counter[str] = Counter()
         """Whole batches turned away, by code: full, paused, timed out."""
         self.commits = 0

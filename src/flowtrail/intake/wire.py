@@ -47,7 +47,7 @@ class Decoded:
     microseconds since the epoch.
     """
 
-    __slots__ = ("_records", "encoded", "received_at", "rejected")
+    __slots__ = ("_records", "encoded", "received_at", "redacted", "rejected")
 
     def __init__(
         self,
@@ -60,6 +60,12 @@ class Decoded:
         self.encoded = encoded
         self.rejected = rejected
         self.received_at = received_at
+        self.redacted = 0
+        """Values that were taken out of the records before they are written."""
+
+    def replace(self, encoded: list[bytes]) -> None:
+        """Other canonical bytes for the same records."""
+        self.encoded, self._records = encoded, None
 
     @property
     def records(self) -> list[AnyRecord]:

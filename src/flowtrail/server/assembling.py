@@ -1,5 +1,6 @@
 """Puts the parts of one process together."""
 
+from collections.abc import Callable
 from typing import Final
 
 from flowtrail.intake.admission import Intake
@@ -19,6 +20,11 @@ from flowtrail.storage.interface import Store
 LIVE_THREADS: Final = 2
 """The feed reads with threads of its own: many listeners must not keep other reads waiting."""
 MEBIBYTE: Final = 1024 * 1024
+
+
+def intake_of(settings: Settings, store: Store, on_commit: Callable[[], None] | None) -> Intake:
+    """What takes records in, not started yet."""
+    return Intake(store, on_commit=on_commit, redaction=settings.rules())
 
 
 def assemble(

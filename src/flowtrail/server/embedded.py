@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from flowtrail.intake.admission import Intake
 from flowtrail.model.errors import StoreError
-from flowtrail.server.assembling import assemble, take_apart
+from flowtrail.server.assembling import assemble, intake_of, take_apart
 from flowtrail.server.http import HttpServer
 from flowtrail.server.listening import address_of, bind
 from flowtrail.server.services import Services
-from flowtrail.server.settings import Settings
+from flowtrail.server.settings import Settings, inherited_redaction
 from flowtrail.server.supervisor import supervised
 from flowtrail.storage import open_store
 from flowtrail.storage.interface import Store
@@ -28,7 +27,8 @@ def serving(store_url: str, *, writing: bool, port: int = 0, **given: Any) -> It
     `writing` holds the store, takes records in and projects them; else the store must be there, is only read, and
     stays free for others. `given` are further settings. Raises: StoreError, StoreHeld, CannotListen, Refusal.
     """
-    settings = Settings(store=store_url, port=port, **given)
+    # Whichever way records come into a store, what must not be kept stays out.
+    settings = Settings(store=store_url, port=port, **{**inherited_redaction(), **given})
     listener = bind(settings.host, port)
     address = address_of(listener)
     with ExitStack() as stack:
@@ -38,7 +38,7 @@ def serving(store_url: str, *, writing: bool, port: int = 0, **given: Any) -> It
         projector = intake = None
         if writing:
             projector = supervised(store, store_url)
-            intake = Intake(store, on_commit=projector.wake)
+            intake = intake_of(settings, store, projector.wake)
             stack.callback(projector.stop, settings.drain_s)
             projector.start()
             stack.callback(intake.close, settings.drain_s)

@@ -11,9 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from flowtrail.intake.admission import Intake
 from flowtrail.model.errors import FlowtrailError, Refusal, StoreError, StoreHeld
-from flowtrail.server.assembling import assemble, take_apart
+from flowtrail.server.assembling import assemble, intake_of, take_apart
 from flowtrail.server.embedded import held_store, serving
 from flowtrail.server.http import HttpServer
 from flowtrail.server.listening import BACKLOG, CannotListen, address_of, bind
@@ -64,7 +63,7 @@ def _run(settings: Settings, stop: Stop) -> int:
     listener, store = _claim(settings)
     address = address_of(listener)
     projector = supervised(store, settings.store)
-    intake = Intake(store, on_commit=projector.wake)
+    intake = intake_of(settings, store, projector.wake)
     services = assemble(settings, store, address, intake=intake, projector=projector)
     with ExitStack() as stack:
         stack.callback(store.close)

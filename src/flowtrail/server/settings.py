@@ -6,11 +6,13 @@ The table is what the command line offers, what the environment is read by, and 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 from flowtrail.intake.foreign.otlp_settings import read_attributes, read_names
 from flowtrail.model.addresses import is_loopback
 from flowtrail.model.errors import Refusal, shorten
+from flowtrail.model.redaction import Redaction, read_rules
 from flowtrail.storage import DEFAULT_STORE
 
 DEFAULT_PORT: Final = 8765
@@ -35,12 +37,20 @@ class Settings:
     multi_object_flows: str | None = None
     otlp_objects: str | None = None
     otlp_keys: str | None = None
+    redaction: str | None = None
+    redaction_key: str | None = None
     log_level: str = "warning"
 
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return is_loopback(self.host)
+
+    def rules(self) -> Redaction | None:
+        """What must not be kept. Raises: Refusal, naming the rule."""
+        if self.redaction is None:
+            return None
+        return read_rules(self.redaction, (self.redaction_key or "").encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,16 @@ def _checked(read: Callable[[str], Any]) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _content(text: str) -> str:
+    """A file's text, or the text itself where it is JSON."""
+    if text.startswith("{"):
+        return text
+    try:
+        return Path(text).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(text) from error
 
 
 def _number(low: int, high: int) -> Callable[[str], int]:
@@ -194,6 +214,21 @@ SETTINGS: Final = (
         "`key=attribute` between commas",
     ),
     Setting(
+        "redaction",
+        "FLOWTRAIL_REDACTION",
+        "What is taken out of records before they are written, see [the guide](guides/redaction.md).",
+        _content,
+        "a file of rules in JSON, or the rules",
+    ),
+    Setting(
+        "redaction_key",
+        "FLOWTRAIL_REDACTION_KEY",
+        "The secret of the hashes that stand for what was taken out; needed with rules.",
+        _text,
+        "at least 16 characters",
+        secret=True,
+    ),
+    Setting(
         "log_level",
         "FLOWTRAIL_LOG_LEVEL",
         "What goes to standard error.",
@@ -222,7 +257,15 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
         raise TypeError(f"no such settings: {', '.join(given)}")
     settings = Settings(**values)
     check_reach(settings)
+    _check_redaction(settings)
     return settings
+
+
+def inherited_redaction(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the environment says must not be kept. Raises: Refusal."""
+    settings = read_settings({**(os.environ if environ is None else environ), "FLOWTRAIL_HOST": "127.0.0.1"})
+    found = {"redaction": settings.redaction, "redaction_key": settings.redaction_key}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def child_environment(store_url: str) -> dict[str, str]:
@@ -255,6 +298,17 @@ def check_reach(settings: Settings) -> None:
             settings.host,
             "a key, or a loopback address",
         )
+
+
+def _check_redaction(settings: Settings) -> None:
+    try:
+        settings.rules()
+    except Refusal as refusal:
+        where = "FLOWTRAIL_REDACTION_KEY" if refusal.field == "key" else "FLOWTRAIL_REDACTION"
+        place = "" if refusal.field in {None, "key"} else f" ({refusal.field})"
+        message = f"{where}{place}: {refusal.message}; allowed: {refusal.allowed}"
+        received = None if refusal.field == "key" else refusal.received
+        raise Refusal("invalid_setting", message, where, received, refusal.allowed) from None
 
 
 def default_of(field: str) -> Any:

@@ -121,6 +121,11 @@ def _intake(services: Services) -> Iterator[Metric]:
     yield CounterMetricFamily("flowtrail_records_accepted", "Records made durable.", counts.accepted)
     yield _by_code("flowtrail_records_rejected", "Records refused one by one, by code.", counts.rejected)
     yield _by_code(
+        "flowtrail_values_redacted",
+        "Values taken out of records before they were written, by why.",
+        counts.redacted,
+    )
+    yield _by_code(
         "flowtrail_batches_refused", "Batches turned away before they were written.", counts.refused
     )
     yield CounterMetricFamily("flowtrail_commits", "Group commits.", counts.commits)

@@ -14,9 +14,8 @@ from typing import Final
 
 import msgspec
 
-from flowtrail.intake.admission import Intake
 from flowtrail.model.errors import StoreError
-from flowtrail.server.assembling import assemble, take_apart
+from flowtrail.server.assembling import assemble, intake_of, take_apart
 from flowtrail.server.http import HttpServer
 from flowtrail.server.logs import log_to_standard_error
 from flowtrail.server.peers import Peers
@@ -84,7 +83,7 @@ def main() -> int:
             return 1
         projector = ProjectorElsewhere(task.wake)
         projector.hear(rest)
-        intake = Intake(store, on_commit=projector.wake)
+        intake = intake_of(settings, store, projector.wake)
         intake.start()
         services = assemble(settings, store, task.address, intake=intake, projector=projector)
         services.peers = Peers(Path(task.peers), task.number)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flowtrail.model.errors import Refusal
 from flowtrail.model.patterns import Budget
-from flowtrail.model.redaction import REDACTED, Redaction
+from flowtrail.model.redaction import REDACTED, Redaction, read_rules
 from flowtrail.model.sensitive import NAMED
 
 KEY = b"sixteen bytes or more"
@@ -19,7 +19,7 @@ SECRET = "S3CRET-value"
 def applied(fields, flow="shop", **rules):
     """The fields after redaction, and what was counted."""
     counts = Counter()
-    Redaction(**{"key": KEY, **rules}).apply(fields, flow, counts)
+    Redaction(**{"key": KEY, **rules}).apply(fields, flow, counts, len(str(fields)))
     return fields, dict(counts)
 
 
@@ -126,7 +126,7 @@ def test_hashes_depend_on_the_key_and_are_not_hashed_again():
     assert rules.hashed(HASH) == HASH
     fields = {"keys": {"customer": HASH}}
     counts = Counter()
-    rules.apply(fields, "shop", counts)
+    rules.apply(fields, "shop", counts, 100)
     assert (fields, counts) == ({"keys": {"customer": HASH}}, Counter())
 
 
@@ -305,12 +305,12 @@ def test_a_reason_that_grows_beyond_its_limit_is_taken_out_whole():
 def test_what_a_pattern_finds_is_nowhere_afterwards_and_a_second_time_changes_nothing(value):
     rules = Redaction(key=KEY, values=[SECRET])
     fields = {"attributes": {"a": value}, "skip": {"predicate": "p", "actual": value}}
-    rules.apply(fields, None, Counter())
+    rules.apply(fields, None, Counter(), 1_000)
 
     assert SECRET not in str(fields)
     again, counts = Counter(), Counter()
     before = str(fields)
-    rules.apply(fields, None, counts)
+    rules.apply(fields, None, counts, 1_000)
     assert (str(fields), counts) == (before, again)
 
 
@@ -335,3 +335,14 @@ def test_a_rule_that_cannot_be_meant_is_named(rules, field):
 
     assert refused.value.field == field
     assert refused.value.allowed
+
+
+def test_rules_are_read_from_json_and_what_is_wrong_in_them_is_named():
+    rules = read_rules('{"names": ["password"], "policies": [{"field": "reason", "policy": "none"}]}', KEY)
+    assert rules.is_named("Password")
+    assert rules.policy("reason", None) == "none"
+
+    for text in ("{", '{"name": []}', '{"names": [1]}', '{"policies": [{"field": 1}]}', "[]"):
+        with pytest.raises(Refusal) as refused:
+            read_rules(text, KEY)
+        assert refused.value.code == "invalid_rule"

@@ -21,12 +21,14 @@ class Rejected(Shape):
 
 
 class Receipt(Shape):
-    """What became of a request's records; `token` is what `Flowtrail-After` takes."""
+    """What became of a request's records; `token` is what `Flowtrail-After` takes. `redacted` values were taken out of
+    them; left out when there were none."""
 
     accepted: int
     rejected: list[Rejected]
     durable: Literal["disk", "majority", "none"]
     token: str | None
+    redacted: int = 0
 
 
 class Problem(msgspec.Struct):
