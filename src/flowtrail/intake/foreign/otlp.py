@@ -24,6 +24,11 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 
 
+_TOO_DEEP: Final = Refusal(
+    "too_deep", "an attribute is nested too deep", "attributes", None, "some 100 levels"
+)
+
+
 def media_type(content_type: str | None) -> str:
     """The encoding of a request. Raises: Refusal (415 `unsupported_media_type`)."""
     found = (content_type or "").partition(";")[0].strip().lower()
@@ -102,6 +107,8 @@ class _Into:
                     self.encoded += self._mapping.encoded(group.read(place), group.shared.origin)
                 except Refusal as refusal:
                     self._refuse(group, place, refusal)
+                except RecursionError:
+                    self._refuse(group, place, _TOO_DEEP)
         self._spans += group.size
 
     def _refuse(self, group: Group, place: int, refusal: Refusal) -> None:

@@ -10,6 +10,8 @@ from flowtrail.model.errors import Refusal
 
 _KEPT: Final = 512
 """Origins remembered: services × their instrumentations."""
+_KEPT_BYTES: Final = 16 * 1024
+"""Of a resource and its scope; larger ones are read each time."""
 
 
 class Shared(NamedTuple):
@@ -52,7 +54,9 @@ class Origins:
                 )
             except Refusal as refusal:
                 return refusal
-            if len(self._held) >= _KEPT:
-                self._held.clear()
-            held = self._held[key] = Shared(origin, Looks(origin))
+            held = Shared(origin, Looks(origin))
+            if len(resource) + len(scope) <= _KEPT_BYTES:
+                if len(self._held) >= _KEPT:
+                    self._held.clear()
+                self._held[key] = held
         return held

@@ -7,12 +7,24 @@ nobody knows are ignored.
 import base64
 import binascii
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from flowtrail.intake.foreign.otlp_groups import Group, Origins
 from flowtrail.intake.foreign.otlp_plain import Row
+from flowtrail.intake.foreign.otlp_shapes import (
+    Number,
+    WireAttribute,
+    WireEvent,
+    WireLink,
+    WireResource,
+    WireScope,
+    WireSpan,
+    WireStatus,
+    WireTraces,
+    WireValue,
+)
 from flowtrail.intake.foreign.otlp_spans import (
     KINDS,
     OK,
@@ -27,134 +39,11 @@ from flowtrail.intake.foreign.otlp_spans import (
 )
 from flowtrail.model.errors import Refusal
 
-Number = int | str | float | None
 _STATUSES: Final = ("STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR")
 _KINDS: Final = tuple(f"SPAN_KIND_{kind.upper()}" for kind in KINDS)
+_DIGITS: Final = 20
+"""Of the largest integer."""
 _NUMBERS: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-
-
-class _Shape(msgspec.Struct, rename="camel", gc=False):
-    """Unknown fields are ignored."""
-
-
-class WireValue(_Shape):
-    """One of these."""
-
-    string_value: str | None = None
-    bool_value: bool | None = None
-    int_value: Number = None
-    double_value: Number = None
-    array_value: "WireArray | None" = None
-    kvlist_value: "WireMap | None" = None
-    bytes_value: str | None = None
-
-
-class WireArray(_Shape):
-    """A list of values."""
-
-    values: list[WireValue | None] | None = None
-
-
-class WireAttribute(_Shape):
-    """A name and a value."""
-
-    key: str | None = None
-    value: WireValue | None = None
-
-
-class WireMap(_Shape):
-    """A map of values."""
-
-    values: list[WireAttribute] | None = None
-
-
-class WireEvent(_Shape):
-    """An event."""
-
-    time_unix_nano: Number = None
-    name: str | None = None
-    attributes: list[WireAttribute] | None = None
-    dropped_attributes_count: Number = None
-
-
-class WireLink(_Shape):
-    """A link to another span."""
-
-    trace_id: str | None = None
-    span_id: str | None = None
-    trace_state: str | None = None
-    attributes: list[WireAttribute] | None = None
-    dropped_attributes_count: Number = None
-    flags: Number = None
-
-
-class WireStatus(_Shape):
-    """How a span ended."""
-
-    message: str | None = None
-    code: Number = None
-
-
-class WireSpan(_Shape):
-    """A span. Attributes, events and links stay JSON until somebody needs them."""
-
-    trace_id: str | None = None
-    span_id: str | None = None
-    trace_state: str | None = None
-    parent_span_id: str | None = None
-    flags: Number = None
-    name: str | None = None
-    kind: Number = None
-    start_time_unix_nano: Number = None
-    end_time_unix_nano: Number = None
-    attributes: list[msgspec.Raw] | None = None
-    dropped_attributes_count: Number = None
-    events: list[msgspec.Raw] | None = None
-    dropped_events_count: Number = None
-    links: list[msgspec.Raw] | None = None
-    dropped_links_count: Number = None
-    status: WireStatus | None = None
-
-
-class WireScope(_Shape):
-    """An instrumentation scope."""
-
-    name: str | None = None
-    version: str | None = None
-    attributes: list[WireAttribute] | None = None
-    dropped_attributes_count: Number = None
-
-
-class WireResource(_Shape):
-    """What produced spans."""
-
-    attributes: list[WireAttribute] | None = None
-    dropped_attributes_count: Number = None
-
-
-Spans = TypeVar("Spans")
-
-
-class WireScopeSpans(_Shape, Generic[Spans]):
-    """Spans of one scope."""
-
-    scope: msgspec.Raw = msgspec.Raw(b"null")
-    spans: list[Spans] | None = None
-    schema_url: str | None = None
-
-
-class WireResourceSpans(_Shape, Generic[Spans]):
-    """Spans of one resource."""
-
-    resource: msgspec.Raw = msgspec.Raw(b"null")
-    scope_spans: list[WireScopeSpans[Spans]] | None = None
-    schema_url: str | None = None
-
-
-class WireTraces(_Shape, Generic[Spans]):
-    """A whole body."""
-
-    resource_spans: list[WireResourceSpans[Spans]] | None = None
 
 
 _decode_traces = msgspec.json.Decoder(WireTraces[WireSpan]).decode
@@ -223,17 +112,17 @@ def _row(wire: WireSpan) -> Row:
         plain = (
             b""
             if status is None
-            else _STATUS_KEYS.get((read_number(status.code, "", _STATUSES), status.message or ""))
+            else _STATUS_KEYS.get((read_number(status.code, "", INT32, _STATUSES), status.message or ""))
         )
         return (
             read_id(wire.trace_id, ""),
             read_id(wire.span_id, ""),
             read_id(wire.parent_span_id, ""),
             wire.name or "",
-            read_number(wire.kind, "", _KINDS),
-            read_number(wire.start_time_unix_nano, ""),
-            read_number(wire.end_time_unix_nano, ""),
-            _count(wire.flags, ""),
+            read_number(wire.kind, "", INT32, _KINDS),
+            read_number(wire.start_time_unix_nano, "", UINT64),
+            read_number(wire.end_time_unix_nano, "", UINT64),
+            read_number(wire.flags, "", UINT32),
             plain,
             map(bytes, wire.attributes or ()),
             wire.events,
@@ -262,7 +151,7 @@ def read_resource(encoded: bytes, schema_url: str | None) -> Resource:
     return Resource(
         _pairs(told.attributes),
         schema_url or "",
-        _count(told.dropped_attributes_count, "resource.dropped_attributes_count"),
+        read_number(told.dropped_attributes_count, "resource.dropped_attributes_count", UINT32),
     )
 
 
@@ -274,7 +163,7 @@ def read_scope(encoded: bytes, schema_url: str | None) -> Scope:
         told.version or "",
         _pairs(told.attributes),
         schema_url or "",
-        _count(told.dropped_attributes_count, "scope.dropped_attributes_count"),
+        read_number(told.dropped_attributes_count, "scope.dropped_attributes_count", UINT32),
     )
 
 
@@ -298,20 +187,20 @@ def read_span(wire: WireSpan) -> Span:
         read_id(wire.span_id, "span_id"),
         read_id(wire.parent_span_id, "parent_span_id"),
         wire.name or "",
-        read_number(wire.kind, "kind", _KINDS),
-        read_number(wire.start_time_unix_nano, "start_time_unix_nano"),
-        read_number(wire.end_time_unix_nano, "end_time_unix_nano"),
+        read_number(wire.kind, "kind", INT32, _KINDS),
+        read_number(wire.start_time_unix_nano, "start_time_unix_nano", UINT64),
+        read_number(wire.end_time_unix_nano, "end_time_unix_nano", UINT64),
         [read_attribute(bytes(each)) for each in wire.attributes or ()],
         tuple(_event(bytes(each)) for each in wire.events or ()),
         tuple(_link(bytes(each)) for each in wire.links or ()),
-        read_number(status.code, "status.code", _STATUSES),
+        read_number(status.code, "status.code", INT32, _STATUSES),
         status.message or "",
-        _count(wire.flags, "flags"),
+        read_number(wire.flags, "flags", UINT32),
         wire.trace_state or "",
         Dropped(
-            _count(wire.dropped_attributes_count, "dropped_attributes_count"),
-            _count(wire.dropped_events_count, "dropped_events_count"),
-            _count(wire.dropped_links_count, "dropped_links_count"),
+            read_number(wire.dropped_attributes_count, "dropped_attributes_count", UINT32),
+            read_number(wire.dropped_events_count, "dropped_events_count", UINT32),
+            read_number(wire.dropped_links_count, "dropped_links_count", UINT32),
         ),
     )
 
@@ -320,9 +209,9 @@ def _event(encoded: bytes) -> Event:
     wire: WireEvent = _decoded(_decode_event, encoded, "events")
     return Event(
         wire.name or "",
-        read_number(wire.time_unix_nano, "events.time_unix_nano"),
+        read_number(wire.time_unix_nano, "events.time_unix_nano", UINT64),
         _pairs(wire.attributes),
-        _count(wire.dropped_attributes_count, "events.dropped_attributes_count"),
+        read_number(wire.dropped_attributes_count, "events.dropped_attributes_count", UINT32),
     )
 
 
@@ -333,8 +222,8 @@ def _link(encoded: bytes) -> SpanLink:
         read_id(wire.span_id, "links.span_id"),
         _pairs(wire.attributes),
         wire.trace_state or "",
-        _count(wire.flags, "links.flags"),
-        _count(wire.dropped_attributes_count, "links.dropped_attributes_count"),
+        read_number(wire.flags, "links.flags", UINT32),
+        read_number(wire.dropped_attributes_count, "links.dropped_attributes_count", UINT32),
     )
 
 
@@ -348,25 +237,48 @@ def read_id(text: str | None, field: str) -> bytes:
         raise Refusal("invalid_id", "the id is not hex", field, text, "hex digits of any case") from None
 
 
-def read_number(value: Number, field: str, words: tuple[str, ...] = ()) -> int:
-    """An integer as a number or as text, or one of these words; absent is 0. Raises: Refusal (`wrong_type`)."""
+class _Range(NamedTuple):
+    """Integers of one type of protobuf."""
+
+    least: int
+    most: int
+
+
+INT32: Final = _Range(-(1 << 31), (1 << 31) - 1)
+UINT32: Final = _Range(0, (1 << 32) - 1)
+INT64: Final = _Range(-(1 << 63), (1 << 63) - 1)
+UINT64: Final = _Range(0, (1 << 64) - 1)
+
+
+def read_number(value: Number, field: str, within: _Range, words: tuple[str, ...] = ()) -> int:
+    """An integer as a number or as text, or one of these words; absent is 0.
+
+    Raises: Refusal (`wrong_type`, `out_of_range`).
+    """
     if value is None or value == "":
         return 0
+    found: int | None = None
     if isinstance(value, str):
+        digits = value.removeprefix("-")
         if value in words:
             return words.index(value)
-        sign, digits = value[:1] == "-", value.removeprefix("-")
-        if digits.isascii() and digits.isdigit() and len(digits) <= 20:
-            return -int(digits) if sign else int(digits)
-    elif isinstance(value, int):
-        return value
-    elif value.is_integer():
-        return int(value)
-    raise Refusal("wrong_type", "an integer is needed here", field, value, "an integer, as number or text")
-
-
-def _count(value: Number, field: str) -> int:
-    return max(read_number(value, field), 0)
+        if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS:
+            found = int(value)
+    elif isinstance(value, int) or value.is_integer():
+        found = int(value)
+    if found is None:
+        raise Refusal(
+            "wrong_type", "an integer is needed here", field, value, "an integer, as number or text"
+        )
+    if not within.least <= found <= within.most:
+        raise Refusal(
+            "out_of_range",
+            "the number is out of range",
+            field,
+            found,
+            f"from {within.least} to {within.most}",
+        )
+    return found
 
 
 def _value(wire: WireValue | None) -> Any:
@@ -377,7 +289,7 @@ def _value(wire: WireValue | None) -> Any:
     if wire.bool_value is not None:
         return wire.bool_value
     if wire.int_value is not None:
-        return read_number(wire.int_value, "attributes.int_value")
+        return read_number(wire.int_value, "attributes.int_value", INT64)
     if wire.double_value is not None:
         return _double(wire.double_value)
     if wire.array_value is not None:
@@ -390,13 +302,11 @@ def _value(wire: WireValue | None) -> Any:
 
 
 def _double(value: str | float) -> float:
-    if not isinstance(value, str):
-        return float(value)
     if value in _NUMBERS:
-        return _NUMBERS[value]
+        return _NUMBERS[str(value)]
     try:
-        return float(msgspec.json.decode(value, type=float))
-    except msgspec.MsgspecError:
+        return float(msgspec.json.decode(value, type=float) if isinstance(value, str) else value)
+    except (msgspec.MsgspecError, OverflowError):
         raise Refusal(
             "wrong_type", "a number is needed here", "attributes.double_value", value, "a number"
         ) from None

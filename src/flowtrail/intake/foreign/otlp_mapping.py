@@ -8,23 +8,13 @@ company, it gives the same records.
 from typing import Any, Final
 
 from flowtrail.intake.foreign import otlp_conventions as names
-from flowtrail.intake.foreign.otlp_details import details_of, exceptions_of, usage_of
+from flowtrail.intake.foreign.otlp_details import details_of
+from flowtrail.intake.foreign.otlp_execution import block_of, enters
 from flowtrail.intake.foreign.otlp_origin import Origin
+from flowtrail.intake.foreign.otlp_reading import Reading
 from flowtrail.intake.foreign.otlp_settings import SOURCE, TraceSettings
 from flowtrail.intake.foreign.otlp_spans import (
-    CLIENT,
-    CONSUMER,
-    ERROR,
-    HAS_IS_REMOTE,
-    INTERNAL,
-    IS_REMOTE,
-    NO_PARENT,
-    PRODUCER,
-    SERVER,
-    SPAN_ID_BYTES,
     TRACE_ID_BYTES,
-    UNSET,
-    UNSPECIFIED,
     Span,
     SpanLink,
 )
@@ -32,7 +22,6 @@ from flowtrail.intake.foreign.otlp_values import FEW_TEXT_CHARS, MAX_TEXT_CHARS,
 from flowtrail.model.errors import Refusal
 from flowtrail.model.ids import derived_transaction_id
 from flowtrail.model.limits import (
-    MAX_ATTEMPT,
     MAX_DEPTH,
     MAX_KEYS,
     MAX_MAP_NAMES,
@@ -40,7 +29,6 @@ from flowtrail.model.limits import (
     MAX_OBJECT_ID_CHARS,
     MAX_REASON_CHARS,
     MAX_RECORD_BYTES,
-    NEWEST_INSTANT_US,
     OLDEST_INSTANT_US,
 )
 from flowtrail.model.records import (
@@ -48,7 +36,6 @@ from flowtrail.model.records import (
     BlockRecord,
     EndRecord,
     LinkRecord,
-    Skip,
     TransactionRecord,
     encode_record,
 )
@@ -58,19 +45,10 @@ AT_GUESSED: Final = OLDEST_INSTANT_US
 AT_ROOT: Final = OLDEST_INSTANT_US + 1
 """The same of a root, which knows better than the spans below it."""
 
-STAGES: Final = {
-    UNSPECIFIED: "processing",
-    INTERNAL: "processing",
-    SERVER: "ingress",
-    CONSUMER: "ingress",
-    CLIENT: "egress",
-    PRODUCER: "egress",
-}
 OUTCOMES: Final = ("delivered", "failed", "filtered", "cancelled")
 HANDED_ON: Final = "in_transit"
 """Said of a root span: the transaction goes on after it."""
 RELATIONS: Final = ("split", "merge", "clone", "derive", "retry")
-_ALLOWED_INSTANT: Final = "nanoseconds since 1970, from 2000 to before 2200"
 TRACE: Final = "trace"
 """What an object is where nobody says it."""
 
@@ -84,7 +62,9 @@ class Mapping:
 
     def records(self, span: Span, origin: Origin, text_chars: int = MAX_TEXT_CHARS) -> list[AnyRecord]:
         """The span's records, its execution first; texts cut to that length. Raises: Refusal."""
-        return _Reading(self, span, origin, Cuts(text_chars)).records()
+        reading = Reading(self.settings, span, origin, Cuts(text_chars))
+        reading.id = self.transaction(span.trace_id, reading.flow, *(reading.object or (None, None)))
+        return _Transaction(self, reading).records()
 
     def encoded(self, span: Span, origin: Origin) -> list[bytes]:
         """The canonical bytes of the span's records; of a span that is too large, cut closer. Raises: Refusal."""
@@ -104,156 +84,66 @@ class Mapping:
         return derived_transaction_id(self.tenant, SOURCE, trace.hex(), flow, type_, id_)
 
 
-class _Reading:
-    """One span while it is read."""
+class _Transaction:
+    """What one span says about its transaction, and about others."""
 
-    def __init__(self, mapping: Mapping, span: Span, origin: Origin, cuts: Cuts) -> None:
-        self.mapping, self.span, self.origin = mapping, span, origin
-        self.told: dict[str, Any] = dict(span.attributes)
-        self.cuts = cuts
-        check_ids(span)
-        if span.started_ns == 0:
-            raise Refusal(
-                "missing_instant", "the span has no beginning", "start_time_unix_nano", 0, _ALLOWED_INSTANT
-            )
-        self.started = _instant(span.started_ns, "start_time_unix_nano")
-        self.ended = _instant(span.ended_ns, "end_time_unix_nano") if span.ended_ns else None
-        self.root = span.parent_id in NO_PARENT or self.told.get(names.ROOT) is True
-        self.flow = self._text(names.FLOW) or origin.flow
-        self.object = self._object()
-        self.id = mapping.transaction(span.trace_id, self.flow, *(self.object or (None, None)))
+    def __init__(self, mapping: Mapping, reading: Reading) -> None:
+        self.mapping, self.reading = mapping, reading
+        self.span, self.origin, self.cuts, self.told = (
+            reading.span,
+            reading.origin,
+            reading.cuts,
+            reading.told,
+        )
 
     @property
     def own(self) -> bool:
         """Whether the transaction is an object's, and not the trace's."""
-        return self.id != self.span.trace_id
+        return self.reading.id != self.span.trace_id
 
     def records(self) -> list[AnyRecord]:
-        block = self._block()
+        block = block_of(self.reading)
         found: list[AnyRecord] = [block]
         opened, end = self._opened(), self._end(block)
         found += [each for each in (opened, end) if each is not None]
-        if self.own and not self.root:
-            found.append(LinkRecord(self.span.trace_id, self.id, "split"))
+        if self.own and not self.reading.root:
+            found.append(LinkRecord(self.span.trace_id, self.reading.id, "split"))
         found += [each for link in self.span.links if (each := self._relation(link)) is not None]
         # Last, since it counts what all of them had to cut.
-        entering = self.root or enters(self.span)
+        entering = self.reading.root or enters(self.span)
         block.details = details_of(self.span, self.origin, self.cuts, entering=entering) or None
         return found
 
-    # --- the execution ------------------------------------------------------------------------------------
-
-    def _block(self) -> BlockRecord:
-        span, cuts = self.span, self.cuts
-        skip = self._skip()
-        exceptions = exceptions_of(span, self.told, cuts)
-        return BlockRecord(
-            transaction=self.id,
-            at=max(self.started, self.ended or 0),
-            id=span.span_id,
-            block=self._name(),
-            status=self._status(skip),
-            started_at=self.started,
-            ended_at=self.ended,
-            stage=self._stage(),
-            parent=None if span.parent_id in NO_PARENT else span.parent_id,
-            attempt=self._attempt(),
-            worker=self._text(names.WORKER) or self.origin.worker,
-            usage=usage_of(self.told, cuts),
-            exceptions=None if skip else exceptions,
-            skip=skip,
-        )
-
-    def _status(self, skip: Skip | None) -> str:
-        if skip is not None:
-            return "skipped"
-        if self.span.status == ERROR or (self.span.status == UNSET and self._escaped()):
-            return "failed"
-        return "running" if self.ended is None else "succeeded"
-
-    def _escaped(self) -> bool:
-        return any(
-            event.name == names.EXCEPTION and dict(event.attributes).get(names.EXCEPTION_ESCAPED) is True
-            for event in self.span.events
-        )
-
-    def _name(self) -> str:
-        said = self._text(names.BLOCK) or self.cuts.text(self.span.name, MAX_NAME_CHARS)
-        if said:
-            return said
-        for row in names.BLOCKS:
-            held = names.first(self.told, row)
-            if held is not None:
-                return self.cuts.text(as_text(held), MAX_NAME_CHARS)
-        return "unnamed"
-
-    def _stage(self) -> str:
-        said = self._text(names.STAGE)
-        if said:
-            return said
-        if self.span.kind == CLIENT and any(name in self.told for name in names.DATABASES):
-            return "processing"
-        return STAGES.get(self.span.kind, "processing")
-
-    def _attempt(self) -> int | None:
-        said = self.told.get(names.ATTEMPT)
-        if said is None:
-            before = names.first(self.told, names.ATTEMPTS_BEFORE)
-            said = before + 1 if type(before) is int else None
-        return said if type(said) is int and 1 <= said <= MAX_ATTEMPT else None
-
-    def _skip(self) -> Skip | None:
-        predicate = self._text(names.SKIP)
-        if not predicate:
-            return None
-        reason = self.told.get(names.SKIP_REASON)
-        return Skip(
-            predicate,
-            None if reason is None else self.cuts.text(as_text(reason), MAX_REASON_CHARS) or None,
-            self.cuts.value(self.told.get(names.SKIP_EXPECTED)),
-            self.cuts.value(self.told.get(names.SKIP_ACTUAL)),
-        )
-
-    # --- the transaction ----------------------------------------------------------------------------------
-
-    def _object(self) -> tuple[str, str] | None:
-        """Type and id of what the span names as its object; None when it names none."""
-        said = self._text(names.OBJECT_ID, MAX_OBJECT_ID_CHARS)
-        if said:
-            return self._text(names.OBJECT_TYPE) or "object", said
-        for named in self.mapping.settings.objects:
-            held = names.first(self.told, named.attributes)
-            if held is not None:
-                return named.name, self.cuts.text(as_text(held), MAX_OBJECT_ID_CHARS)
-        return None
-
     def _opened(self) -> TransactionRecord | None:
         keys, attributes = self._keys(), self._attributes()
-        if not (self.root or self.object or keys or attributes or names.FLOW in self.told):
+        if not (self.reading.root or self.reading.object or keys or attributes or names.FLOW in self.told):
             return None
-        settled = self.object is not None
-        kind, key = self.object or self._guess()
+        settled = self.reading.object is not None
+        kind, key = self.reading.object or self._guess()
         return TransactionRecord(
-            id=self.id,
+            id=self.reading.id,
             at=self._at(settled=settled),
-            flow=self.flow,
+            flow=self.reading.flow,
             object_type=kind,
             object_id=key,
-            version=self._text(names.FLOW_VERSION) or (self.origin.version if self.root else None),
+            version=self.reading.text(names.FLOW_VERSION)
+            or (self.origin.version if self.reading.root else None),
             keys=keys or None,
             attributes=attributes or None,
-            created_at=self.started if self.root or not settled else None,
+            created_at=self.reading.started if self.reading.root or not settled else None,
             trace=self.span.trace_id.hex(),
         )
 
     def _at(self, *, settled: bool) -> int:
         """When the transaction was stated: what is surer stands later, and so wins."""
         if not settled:
-            return AT_ROOT if self.root else AT_GUESSED
-        return max(self.started, self.ended or 0) if self.root else self.started
+            return AT_ROOT if self.reading.root else AT_GUESSED
+        return (
+            max(self.reading.started, self.reading.ended or 0) if self.reading.root else self.reading.started
+        )
 
     def _guess(self) -> tuple[str, str]:
-        if self.root:
+        if self.reading.root:
             for named in names.OBJECTS:
                 held = names.first(self.told, named.attributes)
                 if held is not None:
@@ -267,7 +157,7 @@ class _Reading:
             for name, value in self.told.items()
             if name.startswith(names.KEY) and name != names.KEY
         }
-        tables = (*self.mapping.settings.keys, *(names.KEYS if self.root else ()))
+        tables = (*self.mapping.settings.keys, *(names.KEYS if self.reading.root else ()))
         for named in tables:
             held = names.first(self.told, named.attributes)
             if held is not None and named.name not in found:
@@ -285,9 +175,13 @@ class _Reading:
         return self.cuts.map(said, MAX_DEPTH, MAX_MAP_NAMES)
 
     def _end(self, block: BlockRecord) -> EndRecord | None:
-        said = self._text(names.OUTCOME)
-        ends = said in OUTCOMES or (said != HANDED_ON and self.root)
-        if self.ended is None or not ends or (self.own and said not in OUTCOMES and not self.root):
+        said = self.reading.text(names.OUTCOME)
+        ends = said in OUTCOMES or (said != HANDED_ON and self.reading.root)
+        if (
+            self.reading.ended is None
+            or not ends
+            or (self.own and said not in OUTCOMES and not self.reading.root)
+        ):
             return None
         if said not in OUTCOMES:
             said = "failed" if block.status == "failed" else "delivered"
@@ -295,12 +189,12 @@ class _Reading:
         if reason is None and said == "failed":
             reason = self.span.message
         return EndRecord(
-            transaction=self.id,
-            at=self.ended,
+            transaction=self.reading.id,
+            at=self.reading.ended,
             outcome=said,
-            ended_at=self.ended,
+            ended_at=self.reading.ended,
             reason=None if reason is None else self.cuts.text(as_text(reason), MAX_REASON_CHARS) or None,
-            predicate=self._text(names.PREDICATE)
+            predicate=self.reading.text(names.PREDICATE)
             or (block.skip.predicate if block.skip and said == "filtered" else None),
         )
 
@@ -318,55 +212,9 @@ class _Reading:
             )
         )
         parent = self.mapping.transaction(
-            link.trace_id, flow or self.flow, kind or ("object" if key else None), key
+            link.trace_id, flow or self.reading.flow, kind or ("object" if key else None), key
         )
         relation = told.get(names.RELATION)
-        if parent == self.id:
+        if parent == self.reading.id:
             return None
-        return LinkRecord(parent, self.id, relation if relation in RELATIONS else "derive")
-
-    def _text(self, name: str, most: int = MAX_NAME_CHARS) -> str | None:
-        """What the span says under one of our names, as text that is not empty."""
-        value = self.told.get(name)
-        return None if value is None else self.cuts.text(as_text(value), most) or None
-
-
-def enters(span: Span) -> bool:
-    """Whether work comes into a service with this span: what made it is then told again."""
-    if span.flags & HAS_IS_REMOTE:
-        return bool(span.flags & IS_REMOTE)
-    return span.kind in {SERVER, CONSUMER}
-
-
-def check_ids(span: Span) -> None:
-    """Raises: Refusal (`invalid_id`, `contradiction`) for a span that cannot be told from others."""
-    for field, value, size in (
-        ("trace_id", span.trace_id, TRACE_ID_BYTES),
-        ("span_id", span.span_id, SPAN_ID_BYTES),
-    ):
-        if len(value) != size or not any(value):
-            raise _invalid(field, value, size)
-    if span.parent_id not in NO_PARENT and len(span.parent_id) != SPAN_ID_BYTES:
-        raise _invalid("parent_span_id", span.parent_id, SPAN_ID_BYTES)
-    if span.parent_id == span.span_id:
-        raise Refusal(
-            "contradiction",
-            "a span is not its own parent",
-            "parent_span_id",
-            span.span_id.hex(),
-            "another span",
-        )
-
-
-def _invalid(field: str, value: bytes, size: int) -> Refusal:
-    said = "is all zero" if len(value) == size else f"has {len(value)} bytes"
-    return Refusal("invalid_id", f"the id {said}", field, value.hex(), f"{size} bytes, not all zero")
-
-
-def _instant(ns: int, field: str) -> int:
-    us = ns // 1_000
-    if OLDEST_INSTANT_US <= us < NEWEST_INSTANT_US:
-        return us
-    raise Refusal(
-        "instant_out_of_range", "the instant lies outside 2000 to 2200", field, ns, _ALLOWED_INSTANT
-    )
+        return LinkRecord(parent, self.reading.id, relation if relation in RELATIONS else "derive")

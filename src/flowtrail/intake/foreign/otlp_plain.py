@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from flowtrail.intake.foreign import otlp_conventions as names
 from flowtrail.intake.foreign.otlp_details import extras_of
-from flowtrail.intake.foreign.otlp_mapping import AT_ROOT, STAGES, TRACE, enters
+from flowtrail.intake.foreign.otlp_execution import STAGES, enters
+from flowtrail.intake.foreign.otlp_mapping import AT_ROOT, TRACE
 from flowtrail.intake.foreign.otlp_origin import Origin
 from flowtrail.intake.foreign.otlp_settings import TraceSettings
 from flowtrail.intake.foreign.otlp_spans import CLIENT, OK, SPAN_ID_BYTES, TRACE_ID_BYTES, UNSET, Span
@@ -59,6 +60,8 @@ _KEPT_BYTES: Final = 128
 """Longer attributes are rarely seen again."""
 _KEPT: Final = 20_000
 """Attributes, and names, remembered: some 5 MiB."""
+_MOST_LOOKS: Final = 256
+"""Kinds × flags × statuses of one origin, of which some ten are used."""
 _NO_TRACE: Final = bytes(TRACE_ID_BYTES)
 _NO_SPAN: Final = bytes(SPAN_ID_BYTES)
 
@@ -99,9 +102,10 @@ class Attributes(dict[bytes, Pair]):
         cuts = Cuts()
         cuts.name(name)
         kept = UNCERTAIN if cuts.count or self._settings.is_special(name) else name
-        if len(self._names) >= _KEPT:
-            self._names.clear()
-        self._names[name] = kept
+        if len(name) <= _KEPT_BYTES:
+            if len(self._names) >= _KEPT:
+                self._names.clear()
+            self._names[name] = kept
         return kept
 
 
@@ -121,9 +125,10 @@ class Names(dict[Any, str]):
         name = cuts.text(said, MAX_NAME_CHARS)
         if cuts.count:
             name = UNCERTAIN
-        if len(self) >= _KEPT:
-            self.clear()
-        self[encoded] = name
+        if len(encoded) <= _KEPT_BYTES:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[encoded] = name
         return name
 
 
@@ -152,7 +157,7 @@ class Looks(dict[tuple[int, int, Any, bool], _Look | None]):
                 base |= self._origin.arrival
             if not (entering and self._origin.arrival_cuts):
                 look = _Look(STAGES.get(kind, "processing"), base)
-        if len(self) >= _KEPT:
+        if len(self) >= _MOST_LOOKS:
             self.clear()
         self[key] = look
         return look

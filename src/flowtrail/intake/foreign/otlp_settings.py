@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowtrail.intake.foreign.otlp_conventions import Named, is_special
+from flowtrail.model.limits import MAX_NAME_CHARS
 
 SOURCE: Final = "otlp"
 """Part of every derived id."""
@@ -42,7 +43,7 @@ def read_attributes(text: str) -> tuple[Named, ...]:
     found: dict[str, tuple[str, ...]] = {}
     for part in text.split(","):
         name, equals, attribute = (each.strip() for each in part.partition("="))
-        if not (name and equals and attribute):
+        if not (name and equals and attribute) or len(name) > MAX_NAME_CHARS:
             raise ValueError(text)
         found[name] = (*found.get(name, ()), attribute)
     return tuple(Named(name, attributes) for name, attributes in found.items())

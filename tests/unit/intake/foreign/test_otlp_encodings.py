@@ -9,7 +9,10 @@ import sys
 import pytest
 import zstandard
 from google.protobuf.internal import api_implementation
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from flowtrail.intake.foreign import otlp_protobuf
 from flowtrail.intake.foreign.otlp import JSON, PROTOBUF, trace_reader
 from flowtrail.intake.foreign.otlp_settings import TraceSettings, read_attributes, read_names
 from flowtrail.model.errors import Refusal
@@ -290,6 +293,14 @@ def test_a_span_that_is_wrong_is_refused_by_name_and_spoils_no_other(kind, wrong
         ({"traceId": "٣" * 32}, "invalid_id"),
         ({"kind": "SPAN_KIND_ODD"}, "wrong_type"),
         ({"kind": 1.5}, "wrong_type"),
+        ({"kind": 2**31}, "out_of_range"),
+        ({"flags": -1}, "out_of_range"),
+        ({"flags": 2**64}, "out_of_range"),
+        ({"droppedEventsCount": 1e300}, "out_of_range"),
+        ({"startTimeUnixNano": 2**64}, "out_of_range"),
+        ({"endTimeUnixNano": -1}, "out_of_range"),
+        ({"attributes": [{"key": "a", "value": {"intValue": str(2**63)}}]}, "out_of_range"),
+        ({"attributes": [{"key": "a", "value": {"doubleValue": int("9" * 400)}}]}, "wrong_type"),
         ({"startTimeUnixNano": "1_000"}, "wrong_type"),
         ({"startTimeUnixNano": "9" * 30}, "wrong_type"),
         ({"attributes": {}}, "invalid_json"),
@@ -308,6 +319,44 @@ def test_json_that_is_wrong_within_a_span_spoils_no_other(wrong, code):
 
     assert [each.code for each in decoded.rejected] == [code]
     assert [each.block for each in decoded.records] == ["good"]
+
+
+@pytest.mark.parametrize("depth", [20, 100, 300])
+def test_depth_costs_no_more_than_its_span(depth):
+    deep = '{"arrayValue":{"values":[' * depth + '{"intValue":1}' + "]}}" * depth
+    body = json.dumps(request(span(attributes="@"), span(name="good")))
+    decoded = read(body.replace('"@"', f'[{{"key":"deep","value":{deep}}}]').encode())
+
+    assert "good" in [each.block for each in decoded.records]
+    assert len(decoded.records) + len(decoded.rejected) == 2
+
+
+def test_depth_that_nobody_can_read_is_refused():
+    raw = protobuf(request(span({"a": [[[[[[[[[[[1]]]]]]]]]]]})))
+    assert len(read(raw, PROTOBUF).records) == 1
+    with pytest.raises(Refusal) as refused:
+        read(b'{"resourceSpans":' + b'[{"a":' * 5_000 + b"1" + b"}]" * 5_000 + b"}")
+    assert refused.value.code == "invalid_json"
+
+
+@pytest.mark.parametrize("name", ["a", "app.customer", "n" * 100])
+@pytest.mark.parametrize("text", ["", "x", "C-9", "grüß", "x" * 100, "x" * 130])
+def test_short_texts_are_read_by_hand_as_protobuf_reads_them(name, text):
+    encoded = protobuf(request(span({name: text})))
+    official = KeyValue(key=name)
+    official.value.string_value = text
+    assert otlp_protobuf.read_attribute(official.SerializeToString()) == (name, text)
+    for cut in range(len(official.SerializeToString())):
+        part = official.SerializeToString()[:cut]
+        try:
+            held = KeyValue.FromString(part)
+        except DecodeError:
+            with pytest.raises(Refusal):
+                otlp_protobuf.read_attribute(part)
+        else:
+            value = held.value.string_value if held.value.WhichOneof("value") else None
+            assert otlp_protobuf.read_attribute(part) == (held.key, value)
+    assert [each.details[name] for each in read(encoded, PROTOBUF).records] == [text]
 
 
 def test_text_that_is_not_utf8_spoils_its_span_alone():

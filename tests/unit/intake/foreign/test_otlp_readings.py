@@ -1,5 +1,7 @@
 """The fast reading of ordinary spans and the whole mapping are one; so are both encodings; and company changes nothing."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,9 @@ from flowtrail.intake.foreign import otlp_json, otlp_protobuf
 from flowtrail.intake.foreign.otlp import JSON, PROTOBUF
 from flowtrail.intake.foreign.otlp_mapping import Mapping
 from flowtrail.intake.foreign.otlp_settings import trace_settings
+from flowtrail.intake.wire import decode_body
 from flowtrail.model.errors import Refusal
+from flowtrail.query.records import wire_json
 from tests.support.otlp import END, START, attributes, encode, exception, read, request, root, span
 
 SETTINGS = trace_settings("import", "order=app.order", "customer=app.customer")
@@ -120,6 +124,16 @@ def test_what_a_span_becomes_does_not_depend_on_its_company(told, random):
 
     assert sorted(together.encoded) == sorted(record for each in alone for record in each.encoded)
     assert len(together.rejected) == sum(len(each.rejected) for each in alone)
+
+
+@given(st.lists(spans(), min_size=1, max_size=6), RESOURCES)
+def test_what_spans_become_any_producer_may_send(told, resource):
+    decoded = read(request(*told, resource=resource), PROTOBUF, SETTINGS)
+    if decoded.encoded:
+        lines = b"\n".join(json.dumps(wire_json(record, texts=False)).encode() for record in decoded.records)
+        exact = decode_body(lines, "application/x-ndjson", None, 0)
+        assert exact.rejected == []
+        assert exact.encoded == decoded.encoded
 
 
 @pytest.mark.parametrize("kind", [PROTOBUF, JSON])
