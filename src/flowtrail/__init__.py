@@ -20,13 +20,18 @@ if TYPE_CHECKING:
     from flowtrail.sdk.api import (
         Block,
         Transaction,
+        block,
+        carry,
         current_block,
         current_transaction,
+        detail,
         flow,
         flush,
         init,
         resume,
         shutdown,
+        stats,
+        tracked,
         transaction,
     )
 
@@ -36,13 +41,18 @@ __all__ = [
     "Block",
     "Transaction",
     "__version__",
+    "block",
+    "carry",
     "current_block",
     "current_transaction",
+    "detail",
     "flow",
     "flush",
     "init",
     "resume",
     "shutdown",
+    "stats",
+    "tracked",
     "transaction",
 ]
 

@@ -1,6 +1,7 @@
 """What a host application calls: the functions behind `import flowtrail`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from msgspec import structs
@@ -8,10 +9,20 @@ from msgspec import structs
 from flowtrail.model import clock
 from flowtrail.model.errors import Refusal
 from flowtrail.model.limits import MAX_NAME_CHARS
-from flowtrail.sdk import announcing
+from flowtrail.sdk import announcing, marks
+from flowtrail.sdk.ambient import (
+    AmbientBlock,
+    P,
+    R,
+    carry,
+    current_block,
+    current_transaction,
+    detail,
+    work_of,
+)
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.carriers import Getter
-from flowtrail.sdk.context import innermost
+from flowtrail.sdk.counts import Counts
 from flowtrail.sdk.delivery import open_sink
 from flowtrail.sdk.handing import read_carried, take_over
 from flowtrail.sdk.identity import Identity
@@ -19,22 +30,30 @@ from flowtrail.sdk.instants import to_deadline_us
 from flowtrail.sdk.notices import forget, warn_once
 from flowtrail.sdk.outbox import Sink
 from flowtrail.sdk.producer import Unheard, producer
+from flowtrail.sdk.redacting import read_redacting
 from flowtrail.sdk.settings import read_settings
 from flowtrail.sdk.statements import Statement
 from flowtrail.sdk.tracecontext import Carried
+from flowtrail.sdk.tracking import UNTOLD, Arguments, Told, opened
 from flowtrail.sdk.transactions import Transaction
+from flowtrail.sdk.unknown import unknown_identity
 from flowtrail.sdk.values import Frozen, freeze_name
 
 __all__ = [
     "Block",
     "Transaction",
+    "block",
+    "carry",
     "current_block",
     "current_transaction",
+    "detail",
     "flow",
     "flush",
     "init",
     "resume",
     "shutdown",
+    "stats",
+    "tracked",
     "transaction",
 ]
 
@@ -48,21 +67,31 @@ def init(
     url: str | None = None,
     api_key: str | None = None,
     worker: str | None = None,
+    redact_names: Iterable[str] = (),
+    redact_values: Iterable[str] = (),
+    redact_policies: Sequence[Mapping[str, str]] = (),
+    redact_key: str | bytes | None = None,
+    redact_with: Callable[[str, Any], Any] | None = None,
     sink: Sink | None = None,
     **delivery: Any,
 ) -> None:
     """Say where records go, and which flow is meant where a transaction names none. Starts nothing, connects to
     nothing. Called again, it replaces what it said before.
 
-    `worker` is who runs the blocks of this process. `delivery` takes every setting of the documentation by its name;
-    what is not given comes from the environment. `sink` replaces delivery altogether, for tests.
+    `worker` is who runs the blocks of this process. `redact_names` are names of values that never leave the process,
+    with stars at their ends; `redact_values` patterns over texts; `redact_policies` what becomes of the fields of a
+    flow, with hashes made by `redact_key`; `redact_with(path, value)` has the last word. `delivery` takes every
+    setting of the documentation by its name; what is not given comes from the environment. `sink` replaces delivery
+    altogether, for tests.
 
     Raises: Refusal, TypeError. Nothing else of this package raises into the host.
     """
     for field, value in (("flow", flow), ("version", version), ("worker", worker)):
         _check_name(field, value)
+    redacting = read_redacting(redact_names, redact_values, redact_policies, redact_key, redact_with)
     settings = read_settings(url=url, api_key=api_key, **delivery)
     forget()
+    producer.finish = redacting.finish
     producer.flow, producer.version, producer.worker = flow or "", version, worker
     producer.listen(open_sink(settings) if sink is None else sink)
 
@@ -141,29 +170,36 @@ def resume(carrier: Any, *, get: Getter | None = None, redact: Iterable[str] = (
         warn_once(
             "unknown", "resume found no transaction in the headers it was given; nothing is recorded of it"
         )
-        identity = Identity(
-            id=announcing.id_or_new(None),
-            flow=announcing.UNNAMED,
-            object_type=None,
-            object_id=None,
-            is_known=False,
-            is_announced=True,
-            ends_here=False,
-        )
+        identity = unknown_identity()
     return Transaction(structs.replace(identity, hidden=announcing.names(redact)))
 
 
-def current_transaction() -> Transaction | None:
-    """The transaction that this thread, task or generator is in, or None."""
-    entry = innermost()
-    found: Transaction | None = entry.transaction if isinstance(entry, Block) else entry
-    return found
+def block(name: Any, stage: str | None = None, worker: str | None = None, queued_at: Any = None) -> Any:
+    """A block of the current transaction: `with flowtrail.block("map") as block:`.
+
+    As a decorator, `@flowtrail.block("map", stage="processing")`, every call of the function is an execution of the
+    block: of functions, coroutines, generators and asynchronous generators alike. `@flowtrail.block` alone takes the
+    function's name.
+    """
+    if callable(name):
+        return AmbientBlock(getattr(name, "__name__", UNTOLD))(name)
+    return AmbientBlock(name, stage, worker, queued_at)
 
 
-def current_block() -> Block | None:
-    """The block that this thread, task or generator is in, or None."""
-    entry = innermost()
-    return entry if isinstance(entry, Block) else None
+def tracked(
+    object_type: str, object_id: Told, *, keys: dict[str, Told] | None = None, **given: Any
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make every call of a function a transaction: `@flowtrail.tracked("order", "order_id")`.
+
+    `object_id`, and each of `keys`, is the name of the argument that says it, or a function of all arguments.
+    `given` goes to `transaction` as it is.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        opener = opened(transaction, Arguments(function), object_type, object_id, keys, given)
+        return work_of(function, opener)
+
+    return decorate
 
 
 def flow(
@@ -192,6 +228,13 @@ def flush(timeout_s: float = FLUSH_S) -> bool:
     except Exception:  # noqa: BLE001 -- nothing of ours is raised into the host
         warn_once("flush", "flush was asked to wait for something else than seconds")
         return False
+
+
+def stats() -> Counts:
+    """What became of every record: produced = accepted + rejected + dropped + pending, at this instant. And what was
+    cut or redacted, by reason."""
+    counts = getattr(producer.sink, "counts", Counts)()
+    return replace(counts, left_out=marks.counts())
 
 
 def shutdown(timeout_s: float = FLUSH_S) -> bool:

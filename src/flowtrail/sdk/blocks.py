@@ -138,12 +138,22 @@ class Block(msgspec.Struct, gc=False, eq=False):
         if attempt > 1:
             self._more().attempt = attempt
         self.started = clock.now_s()
-        producer.put(self)
+        if self.transaction.is_known:
+            producer.put(self)
+        else:
+            self.taken = True
 
-    def _exit_slowly(self, ended: float, raised: Any, trace: Any) -> None:
+    def _exit_slowly(self, ended: float, raised: BaseException | None, trace: Any) -> None:
+        leave(self, self.transaction)
+        self._close(ended, raised, trace)
+
+    def close(self, raised: BaseException | None) -> None:
+        """End it with what was raised through it, if anything."""
+        self._close(clock.now_s(), raised, None)
+
+    def _close(self, ended: float, raised: BaseException | None, trace: Any) -> None:
         if raised is not None and not self.ended and judge(raised) != FINE:
             self._fail(take_down(raised, trace))
-        leave(self, self.transaction)
         self._end(ended)
 
     def _end(self, ended: float) -> None:
@@ -156,7 +166,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
         self._say()
 
     def _say(self) -> None:
-        if self.taken:
+        if self.taken and self.transaction.is_known:
             self.taken = False
             producer.put(self)
 
@@ -216,13 +226,14 @@ class Block(msgspec.Struct, gc=False, eq=False):
     def _detail_slowly(self, named: Any, details: dict[str, Any]) -> None:
         frozen = Frozen()
         values = freeze(details, frozen)
-        if isinstance(named, dict):
+        if issubclass(type(named), dict):
             values.update(freeze(named, frozen))
         elif named is not None:
             warn_once("detail", "a detail has a name; block %r was given one without", self.name)
         held = self.details or {}
         if (frozen.cost > _MERGED_BYTES or self.cost > _LARGEST_BYTES) and self.started:
-            producer.put(self._aside(values, frozen.cost))
+            if self.transaction.is_known:
+                producer.put(self._aside(values, frozen.cost))
             return
         if len(held) + len(values) >= MAX_MAP_NAMES:
             values = {name: value for name, value in values.items() if name in held}
@@ -262,7 +273,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
 
     def fail(self, why: Any = "failed") -> None:
         """This block failed, although nothing is raised through it: `why` is an exception, or a reason as text."""
-        if isinstance(why, BaseException):
+        if issubclass(type(why), BaseException):
             self._fail(take_down(why))
         else:
             self._fail([Raised("Failure", None, freeze_text(why, MAX_REASON_CHARS), [], 0)])

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.outbox import Item, Sink
+from flowtrail.sdk.redacting import only_named
 
 
 class Unheard:
@@ -39,11 +40,11 @@ class Producer:
     flow: str
     version: str | None
     worker: str | None
-    finish: Callable[[dict[str, Any], str, frozenset[str]], dict[str, Any]]
+    finish: Callable[[dict[str, Any], str, frozenset[str], int], dict[str, Any]]
 
     def __init__(self) -> None:
         self.flow, self.version, self.worker = "", None, None
-        self.finish = as_it_is
+        self.finish = only_named
         self.listen(Unheard("flowtrail.init() was not called"))
 
     def listen(self, sink: Sink) -> Sink:
@@ -51,11 +52,6 @@ class Producer:
         before = getattr(self, "sink", sink)
         self.sink, self.put = sink, sink.put
         return before
-
-
-def as_it_is(record: dict[str, Any], _flow: str, _hidden: frozenset[str]) -> dict[str, Any]:
-    """The record itself: nothing is redacted."""
-    return record
 
 
 producer: Final = Producer()

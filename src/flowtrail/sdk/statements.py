@@ -41,7 +41,7 @@ class Statement(msgspec.Struct, gc=False):
 def finished(record: dict[str, Any], of: Any, cost: int) -> dict[str, Any]:
     """The record after redaction, within the size of one. Never raises. `of` has `flow`, and `hidden`: names that
     the host said to redact."""
-    record = producer.finish(record, of.flow, of.hidden)
+    record = producer.finish(record, of.flow, of.hidden, cost)
     if cost <= _SURELY_FITS_BYTES:
         return record
     for texts, entries in _STEPS:

@@ -13,7 +13,7 @@ from flowtrail.sdk import announcing
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.carriers import Setter
 from flowtrail.sdk.context import NO_THREAD, enter, innermost, leave, own_thread
-from flowtrail.sdk.endings import CANCELLED, FAILED, judge
+from flowtrail.sdk.endings import CANCELLED, FAILED, FINE, judge
 from flowtrail.sdk.handing import hand_on
 from flowtrail.sdk.identity import Identity, Outcome
 from flowtrail.sdk.looks import class_name
@@ -101,10 +101,8 @@ class Transaction:
         return self
 
     def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
-        if raised is not None:
-            self._raise(raised)
         leave(self, self)
-        self.end()
+        self.close(raised)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -173,12 +171,14 @@ class Transaction:
             }
             self._put(fields)
 
-    def _raise(self, raised: BaseException) -> None:
-        verdict = judge(raised)
+    def close(self, raised: BaseException | None) -> None:
+        """End it with what was raised through it, if anything."""
+        verdict = FINE if raised is None else judge(raised)
         if verdict == FAILED:
             self._outcome = Outcome("failed", _told(raised))
         elif verdict == CANCELLED and self._outcome.name is None:
             self._outcome = Outcome("cancelled", _told(raised))
+        self.end()
 
     # ------------------------------------------------------------------------------------- who
 
@@ -319,7 +319,7 @@ def _both(named: Any, given: dict[str, Any]) -> Any:
     return {**named, **given} if issubclass(type(named), dict) else named
 
 
-def _told(raised: BaseException) -> str:
+def _told(raised: Any) -> str:
     message = message_of(raised)
     name = class_name(type(raised))
     return cut_text(f"{name}: {message}" if message else name, MAX_REASON_CHARS)

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from flowtrail.model.limits import MAX_DEPTH, MAX_INTEGER, MAX_MAP_NAMES, MAX_NAME_CHARS
+from flowtrail.sdk import marks
 from flowtrail.sdk.looks import UNKNOWN, class_name, is_named_tuple, look
 
 MAX_TEXT_CHARS: Final = 32_768
@@ -48,13 +49,18 @@ class Frozen:
 
 def freeze(named: dict[Any, Any], frozen: Frozen) -> dict[str, Any]:
     """A plain copy of the named values; at most 64 names, and each value within the bounds above."""
+    before = frozen.cuts
     copied: dict[str, Any] = _copy_map(named, MAX_DEPTH + 1, frozen)
+    marks.count(marks.CUT, frozen.cuts - before)
     return copied
 
 
 def freeze_value(value: Any, frozen: Frozen) -> Any:
     """A plain copy of one value."""
-    return _copy(value, MAX_DEPTH, frozen)
+    before = frozen.cuts
+    copied = _copy(value, MAX_DEPTH, frozen)
+    marks.count(marks.CUT, frozen.cuts - before)
+    return copied
 
 
 def freeze_text(value: Any, most: int) -> str:

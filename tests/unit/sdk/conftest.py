@@ -6,7 +6,8 @@ import pytest
 import flowtrail
 from flowtrail.intake.wire import decode_body
 from flowtrail.sdk.notices import forget
-from flowtrail.sdk.producer import Unheard, as_it_is, producer
+from flowtrail.sdk.producer import Unheard, producer
+from flowtrail.sdk.redacting import only_named
 
 
 class Captured:
@@ -45,6 +46,6 @@ def sink():
     flowtrail.init(flow="shop-to-erp", sink=captured)
     yield captured
     producer.flow, producer.version, producer.worker = "", None, None
-    producer.finish = as_it_is
+    producer.finish = only_named
     producer.listen(Unheard("the test is over"))
     forget()
