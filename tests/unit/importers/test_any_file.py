@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from flowtrail.intake.importers import FORMATS, ImportOptions, open_import
 from flowtrail.intake.wire import decode_body
 from flowtrail.model.errors import Refusal
+from tests.support.foreign_logs import write_ocel2, write_xes
 from tests.support.logs import ocel_rows, span_rows, write_ocel, write_spans
 
 NOW = 1_790_000_000_000_000
@@ -23,6 +24,8 @@ HEADERS = st.sampled_from(
         b"ocel:activity,ocel:timestamp,ocel:type:orders\n",
         b"PAR1",
         b"\x1f\x8b\x08",
+        b"<log><trace>",
+        b'{"objects":[',
     ]
 )
 
@@ -60,7 +63,10 @@ def logs(tmp_path_factory) -> dict[str, Path]:
     bodies = (batch.body for batch in open_import("ocel-csv", ocel, ImportOptions(), pytest.fail))
     records.write_bytes(b"\n".join(bodies))
     spans = write_spans(folder / "spans.parquet", span_rows(1_500), 4_000)
-    return {"csv": table, "ocel-csv": ocel, "spans-parquet": spans, "records": records}
+    found = {"csv": table, "ocel-csv": ocel, "spans-parquet": spans, "records": records}
+    found["xes"] = write_xes(folder / "log.xes", 500)
+    found["ocel2"] = write_ocel2(folder / "log.json", 500)
+    return found
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -73,5 +73,5 @@ def test_a_cut_file_keeps_what_stands_before(tmp_path):
 
 def test_an_unknown_format_names_those_there_are(tmp_path):
     with pytest.raises(Refusal, match="spans-parquet"):
-        open_import("xes", tmp_path, ImportOptions(), print)
-    assert FORMATS == ("records", "ocel-csv", "spans-parquet", "csv")
+        open_import("tables", tmp_path, ImportOptions(), print)
+    assert FORMATS == ("records", "xes", "ocel2", "ocel-csv", "spans-parquet", "csv")

@@ -11,8 +11,8 @@ from typing import Final
 
 from flowtrail.intake.importers.problems import Unreadable
 
-MAX_ELEMENT_BYTES: Final = 16 * 1024 * 1024
-"""One event or object, with room: a transaction's statements stand in one attribute."""
+MAX_ELEMENT_BYTES: Final = 64 * 1024 * 1024
+"""One event or object: what is said of a transaction stands in one attribute, the links of a large batch too."""
 
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _MARK: Final = re.compile(rb'["{}\[\]]')

@@ -34,6 +34,9 @@ class Source:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.done = 0
+        self.readings = 1
+        """How often the whole file will be read."""
+        self._read_bytes = 0
         self.counts: Counter[str] = Counter()
         """What was kept as it is though something is odd about it, by what that is."""
         self.total = file.stat().st_size if file != STDIN and file.is_file() else None
@@ -49,7 +52,8 @@ class Source:
 
     def _read(self, raw: BinaryIO) -> Iterator[bytes]:
         while chunk := raw.read(_READ_BYTES):
-            self.done += len(chunk)
+            self._read_bytes += len(chunk)
+            self.done = self._read_bytes // self.readings
             yield chunk
 
     def lines(self, longest: int) -> Iterator[bytes | None]:

@@ -4,21 +4,21 @@ A document type declaration is refused whatever it declares, so there are no ent
 that is longer than a record may be is the end of the file's reading.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NoReturn
 from xml.parsers import expat
 
 from flowtrail.intake.importers.problems import Unreadable
 
-MAX_ELEMENT_BYTES: Final = 16 * 1024 * 1024
-"""Between two elements: a transaction's statements with room, all its attributes in one."""
+MAX_ELEMENT_BYTES: Final = 64 * 1024 * 1024
+"""Between two elements: what is said of one transaction stands in one attribute, the links of a large batch too."""
 _FED_BYTES: Final = 64 * 1024
 
 Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
 
 
-def parse_elements(chunks: Iterable[bytes], start: Start, end: End) -> Iterable[int]:
+def parse_elements(chunks: Iterable[bytes], start: Start, end: End) -> Iterator[int]:
     """Tells every element's local name and attributes, and its end; gives the line reached, after every piece.
 
     Raises: Unreadable (not XML, a document type, an element too long), and whatever the chunks raise.
@@ -38,21 +38,31 @@ def parse_elements(chunks: Iterable[bytes], start: Start, end: End) -> Iterable[
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
     fed = 0
     try:
-        for chunk in chunks:
-            for first in range(0, len(chunk), _FED_BYTES):
-                piece = chunk[first : first + _FED_BYTES]
-                parser.Parse(piece, False)
-                fed += len(piece)
-                if fed - reached > MAX_ELEMENT_BYTES:
-                    raise Unreadable(
-                        None,
-                        f"line {parser.CurrentLineNumber}: an element is longer than {MAX_ELEMENT_BYTES} bytes",
-                    )
-                yield parser.CurrentLineNumber
+        for piece in _pieces(chunks, lambda: fed - reached):
+            parser.Parse(piece, False)
+            fed += len(piece)
+            if fed - reached > MAX_ELEMENT_BYTES:
+                message = (
+                    f"line {parser.CurrentLineNumber}: an element is longer than {MAX_ELEMENT_BYTES} bytes"
+                )
+                raise Unreadable(None, message)
+            yield parser.CurrentLineNumber
         parser.Parse(b"", True)
         yield parser.CurrentLineNumber
     except expat.ExpatError as error:
         raise Unreadable(None, f"this is not well-formed XML: {error}") from None
+
+
+def _pieces(chunks: Iterable[bytes], behind: Callable[[], int]) -> Iterator[bytes]:
+    """What to parse at once. The parser looks at an element without an end from its beginning each time: pieces as
+    long as what it has of that already keep this in proportion."""
+    waiting = bytearray()
+    for chunk in chunks:
+        waiting += chunk
+        while len(waiting) >= (size := max(_FED_BYTES, behind())):
+            yield bytes(waiting[:size])
+            del waiting[:size]
+    yield bytes(waiting)
 
 
 def _refuse_doctype(*_: object) -> NoReturn:

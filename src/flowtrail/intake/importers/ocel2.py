@@ -300,8 +300,7 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
 def _twice(source: Source) -> Callable[[], Iterable[bytes]]:
     """Gives the file's bytes from the beginning, twice; standard input is kept in a file of its own."""
     if source.file != STDIN:
-        if source.total is not None:
-            source.total *= 2
+        source.readings = 2
         return source.chunks
     kept: IO[bytes] = tempfile.TemporaryFile(prefix="flowtrail-")  # noqa: SIM115 -- goes with the iterators
     shutil.copyfileobj(ChunkReader(source.chunks()), kept)

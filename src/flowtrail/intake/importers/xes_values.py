@@ -21,7 +21,7 @@ class Attribute:
     def __init__(self, kind: str, given: dict[str, str]) -> None:
         self.kind, self.key, self.raw = kind, given.get("key", ""), given.get("value", "")
         self.nested: list[Attribute] = []
-        self.values = False
+        self.values = kind == "values"
         """Whether it is the `values` of a list."""
 
     def value(self, read_instant: ReadInstant, levels: int = MAX_DEPTH) -> Any:
