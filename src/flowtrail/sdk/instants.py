@@ -3,7 +3,8 @@
 import datetime as dt
 from typing import Any, Final
 
-from flowtrail.model.clock import MICROS, now_us
+from flowtrail.model import clock
+from flowtrail.model.clock import MICROS
 from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import parse_instant
 from flowtrail.model.limits import NEWEST_INSTANT_US, OLDEST_INSTANT_US
@@ -50,7 +51,7 @@ def to_deadline_us(value: Any) -> int | None:
     """As `to_us`; a `timedelta`, or a number of seconds below 20 years, counts from now."""
     seconds = value.total_seconds() if type(value) is dt.timedelta else value
     if type(seconds) in {int, float} and 0 <= seconds < _LONGEST_S:
-        return now_us() + int(seconds * MICROS)
+        return clock.now_us() + int(seconds * MICROS)
     return to_us(value, "deadline")
 
 

@@ -1,0 +1,42 @@
+"""The clock that a test sets."""
+
+import pytest
+
+import flowtrail as sdk
+from flowtrail.model import clock
+from flowtrail.testing import FakeClock
+
+
+def test_durations_are_exact_to_the_microsecond(flowtrail, flowtrail_clock):
+    spans = [0.000001, 0.1, 1.0, 59.999999, 86_400.123457]
+    with sdk.transaction("order", "4711") as order:
+        for number, span in enumerate(spans):
+            with order.block(f"{number}"):
+                flowtrail_clock.advance(span)
+
+    assert [block["work_s"] for block in flowtrail.find("4711").blocks] == spans
+    assert flowtrail.find("4711").found["created_at"] == "2026-11-23T10:00:00.000000Z"
+
+
+def test_it_is_set_to_an_instant():
+    with FakeClock("2030-01-01T00:00:00Z") as fake:
+        assert clock.now_us() == 1_893_456_000_000_000
+        fake.set("2030-01-02T00:00:00Z")
+        assert fake.now == "2030-01-02T00:00:00.000000Z"
+
+    assert clock.now_us() != fake.now_us()
+
+
+def test_a_deadline_counts_from_the_clock_that_was_set(flowtrail, flowtrail_clock):
+    with sdk.transaction("order", "4711", deadline=60):
+        pass
+
+    assert flowtrail.find("4711").found["deadline_at"] == "2026-11-23T10:01:00.000000Z"
+
+
+def test_the_real_clock_is_back_even_after_a_failure():
+    real = (clock.now_s, clock.now_us)
+    with pytest.raises(ZeroDivisionError), FakeClock():
+        _ = 1 // 0
+
+    assert (clock.now_s, clock.now_us) == real
