@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import httpx2
-import pytest
 
 from tests.support.process import clean_environment, run_serve, server_process
 from tests.support.served import NDJSON, ndjson, transaction
@@ -66,21 +65,11 @@ def test_an_import_into_a_store_is_under_the_rules_too(tmp_path):
     assert MAIL not in run("list", "--json")
 
 
-@pytest.mark.parametrize(
-    ("environment", "said"),
-    [
-        ({"FLOWTRAIL_REDACTION": RULES}, "FLOWTRAIL_REDACTION_KEY"),
-        ({"FLOWTRAIL_REDACTION": "{"}, "FLOWTRAIL_REDACTION: the rules cannot be read"),
-        ({"FLOWTRAIL_REDACTION": "no-such-file.json"}, "a file of rules in JSON"),
-        ({"FLOWTRAIL_REDACTION": '{"values": ["("]}'}, "FLOWTRAIL_REDACTION (values[0])"),
-        ({"FLOWTRAIL_REDACTION": '{"values": ["(a)\\\\1"]}'}, "needs backtracking"),
-    ],
-)
-def test_a_server_whose_rules_cannot_be_meant_does_not_start(tmp_path, environment, said):
-    key = {} if said == "FLOWTRAIL_REDACTION_KEY" else {"FLOWTRAIL_REDACTION_KEY": KEY}
+def test_a_server_whose_rules_cannot_be_meant_does_not_start(tmp_path):
+    environment = {"FLOWTRAIL_REDACTION": '{"values": ["("]}', "FLOWTRAIL_REDACTION_KEY": KEY}
 
-    done = run_serve("--store", f"sqlite:{tmp_path}", "--port", "0", **environment, **key)
+    done = run_serve("--store", f"sqlite:{tmp_path}", "--port", "0", **environment)
 
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stdout + done.stderr
+    assert "FLOWTRAIL_REDACTION (values[0])" in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,8 @@ import pytest
 import requests
 from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
-from cloudevents.v1 import http as older
+from cloudevents.v1 import conversion as older
+from cloudevents.v1.http import CloudEvent as OlderEvent
 
 from tests.support.foreign import everything, items, whole
 from tests.support.served import problem
@@ -79,7 +80,7 @@ def test_binary_and_structured_mode_are_the_same_event(server):
 def test_an_event_of_the_older_client_is_read_back(server, mode):
     told = {**ATTRIBUTES, "time": ATTRIBUTES["time"].isoformat(), "datacontenttype": "application/json"}
     # The older client percent-encodes nothing, and its transport takes no more than Latin-1.
-    headers, body = mode(older.CloudEvent({**told, "subject": "4711"}, DATA))
+    headers, body = mode(OlderEvent({**told, "subject": "4711"}, DATA))
 
     answer = requests.post(server.url + PATH, data=body, headers=headers, timeout=30)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowtrail.ledger.pages import encoded_records
+from flowtrail.model.errors import Refusal
 from flowtrail.server.settings import read_settings
 from tests.support.foreign import everything, items, whole
 from tests.support.served import Served, block, end, ndjson, served, transaction, transaction_id
@@ -233,3 +234,25 @@ def test_rules_come_from_a_file_or_as_text(tmp_path):
     for given in (str(file), json.dumps(RULES)):
         environ = {"FLOWTRAIL_REDACTION": given, "FLOWTRAIL_REDACTION_KEY": KEY}
         assert read_settings(environ).rules().is_named("password")
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "said"),
+    [
+        (json.dumps(RULES), None, "FLOWTRAIL_REDACTION_KEY"),
+        (json.dumps(RULES), "short", "FLOWTRAIL_REDACTION_KEY"),
+        ("{", KEY, "FLOWTRAIL_REDACTION: the rules cannot be read"),
+        ("no-such-file.json", KEY, "a file of rules in JSON"),
+        ('{"values": ["("]}', KEY, "FLOWTRAIL_REDACTION (values[0])"),
+        ('{"values": ["(a)\\\\1"]}', KEY, "needs backtracking"),
+    ],
+)
+def test_rules_that_cannot_be_meant_are_refused_with_their_place_and_never_with_the_key(given, key, said):
+    environ = {"FLOWTRAIL_REDACTION": given} | ({} if key is None else {"FLOWTRAIL_REDACTION_KEY": key})
+
+    with pytest.raises(Refusal) as refused:
+        read_settings(environ)
+
+    assert said in refused.value.message
+    assert refused.value.code == "invalid_setting"
+    assert "short" not in f"{refused.value.message} {refused.value.received}"
