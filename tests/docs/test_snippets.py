@@ -16,7 +16,8 @@ import pytest
 from flowtrail.model.tokens import format_token
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+PROTOCOLS = [ROOT / "docs" / f"{name}.md" for name in ("cloudevents", "openlineage")]
+PAGES = [ROOT / "README.md", *PROTOCOLS, *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SERVE = re.compile(r"^flowtrail serve .*$", re.MULTILINE)
 # A server in the foreground stands for a second terminal: it starts beside, and the next line waits until it answers.
