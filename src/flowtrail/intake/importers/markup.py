@@ -25,7 +25,10 @@ def parse_elements(chunks: Iterable[bytes], start: Start, end: End) -> Iterator[
     """
     parser = expat.ParserCreate()
     parser.buffer_text = False
-    reached = 0
+    fed = reached = 0
+
+    def behind() -> int:
+        return fed - reached
 
     def started(name: str, attributes: dict[str, str]) -> None:
         nonlocal reached
@@ -36,12 +39,11 @@ def parse_elements(chunks: Iterable[bytes], start: Start, end: End) -> Iterator[
     parser.EndElementHandler = lambda name: end(name.rpartition(":")[2])
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
-    fed = 0
     try:
-        for piece in _pieces(chunks, lambda: fed - reached):
+        for piece in _pieces(chunks, behind):
             parser.Parse(piece, False)
             fed += len(piece)
-            if fed - reached > MAX_ELEMENT_BYTES:
+            if behind() > MAX_ELEMENT_BYTES:
                 message = (
                     f"line {parser.CurrentLineNumber}: an element is longer than {MAX_ELEMENT_BYTES} bytes"
                 )
