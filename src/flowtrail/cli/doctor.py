@@ -125,7 +125,9 @@ def _store(url: str, *, wanted: bool) -> Iterator[Finding]:
         for problem in health.problems:
             yield Finding("store", False, problem, f"see what is lost: flowtrail check --store {url}")
         for warning in health.warnings:
-            yield Finding("store", False, warning, "make room: intake stops when nothing is left, reading goes on")
+            yield Finding(
+                "store", False, warning, "make room: intake stops when nothing is left, reading goes on"
+            )
         if not health.problems:
             yield Finding("store", True, ", ".join(f"{name} {value}" for name, value in health.facts.items()))
         yield from _views(store, url)
