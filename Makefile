@@ -42,7 +42,7 @@ lint: $(DEV_READY)
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "run: $(BIN)/ruff format"; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 bench: $(DEV_READY) ## Measure this machine; reports stay in benchmarks/results
 	@$(BIN)/flowtrail bench --output benchmarks/results/$$(date -u +%Y-%m-%dT%H%M%S).json $(ARGS)
