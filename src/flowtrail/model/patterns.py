@@ -27,6 +27,9 @@ MAX_TABLE: Final = 4_096
 STEP_COST: Final = 4
 """What an instruction that is followed costs, in characters that are looked up."""
 
+MAX_BUILDING: Final = 250_000
+"""Work on tables for one record: what some ten ordinary patterns need for all characters of a language."""
+
 _FIRST: Final = frozenset({0})
 
 
@@ -35,17 +38,27 @@ class BudgetSpent(Exception):
 
 
 class Budget:
-    """Work that may still be done, in characters looked up; some 10 million a second."""
+    """Work that may still be done, in characters looked up; some 10 million a second.
 
-    __slots__ = ("left",)
+    `left` is for looking, and spent alike whenever the same text comes. `building` is for making tables, of which the
+    first texts need some and later ones none: large enough that only text which is made to exceed it does.
+    """
 
-    def __init__(self, left: int) -> None:
-        self.left = left
+    __slots__ = ("building", "left")
+
+    def __init__(self, left: int, building: int = MAX_BUILDING) -> None:
+        self.left, self.building = left, building
 
     def spend(self, work: int) -> None:
         """Raises: BudgetSpent."""
         self.left -= work
         if self.left < 0:
+            raise BudgetSpent
+
+    def build(self, work: int) -> None:
+        """Raises: BudgetSpent."""
+        self.building -= work
+        if self.building < 0:
             raise BudgetSpent
 
 
@@ -150,7 +163,7 @@ class Pattern:
         """What follows on a character that was not met yet in this state."""
         is_word = is_word_character(character)
         open_ways = self._closure(row.state, is_word=is_word, at_end=False)
-        budget.spend(STEP_COST * (len(open_ways) + 1))
+        budget.build(STEP_COST * (len(open_ways) + 1))
         following = {0} if table.searching else set()
         matched = False
         for way in open_ways:

@@ -34,6 +34,8 @@ POLICIES: Final = ("none", "redacted", "hash", "full")
 """From the strictest on: the name alone stays; a mark stands for the value; its keyed hash does; it stays as it is."""
 
 MAPS: Final = ("attributes", "details", "keys")
+_COUNTED: Final = frozenset({"usage", "dropped"})
+"""Maps of names to numbers."""
 IDENTIFYING: Final = frozenset(
     {"flow", "version", "object_type", "object_id", "block", "stage", "worker", "trace", "predicate"}
 )
@@ -160,6 +162,8 @@ class Redaction:
     def cleaned(self, text: str, budget: Budget) -> tuple[str, str]:
         """The text with marks for what the patterns find, and why it changed: "", `value` or `budget`."""
         changed = text
+        if text == REDACTED or _is_hash(text):
+            return text, ""
         try:
             for sensitive in self._values:
                 if sensitive.pattern.may_match(changed):
@@ -169,10 +173,19 @@ class Redaction:
         return changed, "value" if changed != text else ""
 
     def verdict(self, text: str, budget: Budget) -> tuple[str, str]:
-        """As `cleaned`, for a text that others refer to: its hash stands for the whole."""
+        """As `cleaned`, for a text that others refer to: its hash stands for the whole.
+
+        Costs the same whether or not it was remembered, so that a record ends the same every time.
+        """
+        try:
+            budget.spend(len(text))
+        except BudgetSpent:
+            return self.hashed(text), "budget"
         known = self._verdicts.get(text)
         if known is None:
-            _, why = self.cleaned(text, budget)
+            own = Budget(RECORD_BUDGET + BYTE_BUDGET * len(text), budget.building)
+            _, why = self.cleaned(text, own)
+            budget.building = own.building
             known = (self.hashed(text) if why else text), why
             if why != "budget":
                 if len(self._verdicts) >= _KEPT_TEXTS:
@@ -200,6 +213,8 @@ class _Pass:
                 fields[name] = self._identifying(name, value)
             elif name in MAPS:
                 fields[name] = self._map(value, name, is_keys=name == "keys") or None
+            elif name in _COUNTED:
+                fields[name] = {self._name(each): number for each, number in value.items()}
             elif name == "reason":
                 fields[name] = self._text(name, value)
             elif name == "exceptions":
@@ -250,12 +265,15 @@ class _Pass:
             changed = REDACTED
         return self._counted(why, changed) if why else text
 
+    def _name(self, name: str) -> str:
+        """The name of something in a map."""
+        said, why = self.rules.verdict(name, self.budget)
+        return str(self._counted(why, said)) if why else name
+
     def _map(self, pairs: Mapping[str, Any], path: str, *, is_keys: bool = False) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in pairs.items():
-            said, why = self.rules.verdict(name, self.budget)
-            if why:
-                self._counted(why, None)
+            said = self._name(name)
             changed = self._named(name, value, f"{path}.{name}", is_keys=is_keys)
             # A key is text or is not there.
             if changed is not None or not is_keys:

@@ -59,7 +59,15 @@ def told(text):
             seq=1,
         ),
         block(
-            1, 1, block=text, stage=text, worker=text, status="failed", details=nested, exceptions=[failure]
+            1,
+            1,
+            block=text,
+            stage=text,
+            worker=text,
+            status="failed",
+            details=nested,
+            exceptions=[failure],
+            usage={text: 1},
         ),
         block(
             1,
@@ -75,6 +83,15 @@ def told(text):
             "at": "2026-11-23T10:00:00Z",
             "stages": [text],
             "blocks": [{"name": text, "stage": text}],
+        },
+        {
+            "kind": "report",
+            "producer": f"shop {text}/1",
+            "seq": 2,
+            "at": "2026-11-23T10:00:00Z",
+            "produced": 3,
+            "sent": 2,
+            "dropped": {text: 1},
         },
         {"kind": "block", "producer": f"refused {text}/1", "seq": 1},
     ]
@@ -118,7 +135,7 @@ def test_a_value_that_a_pattern_finds_is_nowhere_afterwards(server, text):
         "/v1/records", content=ndjson(told(text)), headers={"Content-Type": "application/x-ndjson"}
     )
 
-    assert (answer.status_code, answer.json()["accepted"]) == (200, 5), answer.text
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 6), answer.text
     assert answer.json()["redacted"] > 30
     assert text not in answered(server)
     assert text.encode() not in written(server)
@@ -221,7 +238,7 @@ def test_every_protocol_is_under_the_rules(server):
 
 def test_without_rules_nothing_is_looked_at(tmp_path):
     with served(f"sqlite:{tmp_path}") as plain:
-        plain.seen(*told(SECRET)[:5])
+        plain.seen(*told(SECRET)[:6])
 
         assert plain.services.intake._redaction is None
         assert whole(plain, SECRET)["object_id"] == SECRET

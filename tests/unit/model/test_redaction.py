@@ -1,5 +1,6 @@
 """Rules about what must not be kept, and what becomes of a record under them."""
 
+import json
 from collections import Counter
 from random import Random
 
@@ -346,3 +347,28 @@ def test_rules_are_read_from_json_and_what_is_wrong_in_them_is_named():
         with pytest.raises(Refusal) as refused:
             read_rules(text, KEY)
         assert refused.value.code == "invalid_rule"
+
+
+def test_a_record_ends_the_same_however_often_its_texts_came_before():
+    rules = Redaction(values=["email", "[ab]*a[ab]{3,4}c"], key=KEY)
+    told = {
+        "worker": "w" * 900,
+        "details": {"a": "ab@x.yz " * 40, "b": "ab" * 2_000 + "babbc", "c": "a@b.cd"},
+    }
+
+    ended = []
+    for _ in range(3):
+        fields, counts = json.loads(json.dumps(told)), Counter()
+        rules.apply(fields, None, counts, 10)
+        ended.append((fields, counts))
+
+    assert ended[0] == ended[1] == ended[2]
+    assert ended[0][1] == {"value": 2}
+
+
+def test_hashes_and_marks_of_an_earlier_redaction_stay():
+    fields, counts = applied(
+        {"details": {"a": HASH, "b": REDACTED}, "worker": HASH}, values=["[0-9a-f]{32}", "redacted"]
+    )
+
+    assert (fields, counts) == ({"details": {"a": HASH, "b": REDACTED}, "worker": HASH}, {})
