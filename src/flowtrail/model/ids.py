@@ -6,7 +6,7 @@ Inside, ids are `bytes`: half the size, and they sort like their hex.
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import count
 from typing import Final, NewType
 
@@ -17,9 +17,6 @@ ExecutionId = NewType("ExecutionId", bytes)
 
 TRANSACTION_ID_BYTES: Final = 16
 EXECUTION_ID_BYTES: Final = 8
-
-_SPREAD: Final = 0x9E3779B97F4A7C15
-_ALL_BITS: Final = (1 << 64) - 1
 
 
 def random_bytes(size: int) -> bytes:
@@ -42,19 +39,22 @@ def new_execution_id() -> ExecutionId:
     return ExecutionId(drawn)
 
 
-def execution_numbers() -> Iterator[int]:
-    """Numbers from a random start, one call in C each, for `numbered_execution_id`."""
-    return count(int.from_bytes(random_bytes(7), "big"))
+class ExecutionNumbers:
+    """Ids of executions for whoever needs very many: counted up from a random start, one call in C each.
 
-
-def numbered_execution_id(number: int, started_s: float) -> ExecutionId:
-    """The id of an execution that has a number of its process and began at that instant, never all zero.
-
-    The instant tells apart what a process and its forks number alike; the odd factor spreads both over 64 bits,
-    as 2 ** 64 over the golden ratio does.
+    No two processes count through the same numbers, if `renew` is called after a fork.
     """
-    mixed = (number + int(started_s * 4_000_000) * _SPREAD) & _ALL_BITS
-    return ExecutionId((mixed or 1).to_bytes(EXECUTION_ID_BYTES, "big"))
+
+    __slots__ = ("next",)
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Count from another random start."""
+        self.next: Callable[[], int] = count(
+            int.from_bytes(random_bytes(EXECUTION_ID_BYTES), "big") >> 1 | 1
+        ).__next__
 
 
 def derived_transaction_id(

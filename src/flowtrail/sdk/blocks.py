@@ -8,6 +8,7 @@ The order of two steps carries this: here, write first and then look at `taken`;
 then read. Both at once send a statement twice, which is harmless; neither loses one.
 """
 
+import os
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -15,7 +16,7 @@ import msgspec
 
 from flowtrail.model import clock
 from flowtrail.model.clock import MICROS
-from flowtrail.model.ids import execution_numbers, numbered_execution_id
+from flowtrail.model.ids import ExecutionNumbers
 from flowtrail.model.limits import MAX_INTEGER, MAX_MAP_NAMES, MAX_REASON_CHARS
 from flowtrail.sdk.context import current_entry, enter, innermost, leave, loops, this_thread
 from flowtrail.sdk.endings import FINE, judge
@@ -31,17 +32,20 @@ TOLD: Final = 2
 BLOCK_BYTES: Final = 1_024
 """What a block holds with its first details; checked against the interpreter's own count by a test."""
 _FEW: Final = 5
-"""Details that are part of BLOCK_BYTES when their values are small."""
-_SHORT_CHARS: Final = 64
-_SMALL: Final = 1 << 30
-"""Below it CPython compares integers in one step."""
+"""Details that are part of BLOCK_BYTES when their values are small: numbers, and texts of at most 64 characters."""
 _SMALL_KINDS: Final = frozenset({float, bool, type(None)})
+_MOMENT_S: Final = 0.01
 _USAGE_BYTES: Final = 100
 _MERGED_BYTES: Final = 4_096
 """Details of one call that hold more leave as a record of their own: a block's statement is sent more than once."""
 _LARGEST_BYTES: Final = 65_536
 """Beyond this a block takes no more details on itself, and each call is a record of its own."""
 _LEAST: Final = -MAX_INTEGER - 1
+
+
+_numbers: Final = ExecutionNumbers()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_numbers.renew)
 
 
 class More(msgspec.Struct):
@@ -65,7 +69,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
     stage: Any = None
     worker: Any = None
     queued_at: Any = None
-    number: int = msgspec.field(default_factory=execution_numbers().__next__)
+    number: int = 0
     started: float = 0.0
     ended: float = 0.0
     taken: Any = False
@@ -81,7 +85,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
         if (
             transaction.thread != this_thread()
             or current_entry() is not transaction
-            or loops.running() is not None
+            or ((running := loops.running) is not None and running() is not None)
             or self.started
         ):
             self._enter_slowly()
@@ -102,7 +106,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
         transaction.top = self.outer
         self.ended = ended
         if self.taken:
-            self._say()
+            self._say_end()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -163,12 +167,17 @@ class Block(msgspec.Struct, gc=False, eq=False):
         more = self.more or More()
         self.transaction.leave_block(freeze_name(self.name), more.attempt, failed=bool(more.exceptions))
         self.ended = ended
-        self._say()
+        self._say_end()
 
     def _say(self) -> None:
         if self.taken and self.transaction.is_known:
             self.taken = False
             producer.put(self)
+
+    def _say_end(self) -> None:
+        # Where the queue was full a moment ago it still is: that block is given up as a whole.
+        if self.taken is TOLD or self.ended - self.started > _MOMENT_S:
+            self._say()
 
     def _say_again(self) -> None:
         # One that was dropped waits for its end.
@@ -200,13 +209,16 @@ class Block(msgspec.Struct, gc=False, eq=False):
         Values are copied now, within bounds; a name stated again is replaced.
         """
         for value in details.values():
-            if type(value) is int:
-                if not -_SMALL < value < _SMALL and not _LEAST <= value <= MAX_INTEGER:
-                    break
-            elif type(value) is str:
-                if len(value) > _SHORT_CHARS:
-                    break
-            elif type(value) not in _SMALL_KINDS:
+            if (kind := type(value)) is int:
+                # Literals below 2 ** 30, since CPython compares such integers in one step.
+                if -1_000_000_000 < value < 1_000_000_000 or _LEAST <= value <= MAX_INTEGER:
+                    continue
+                break
+            if kind is str:
+                if len(value) <= 64:
+                    continue
+                break
+            if kind not in _SMALL_KINDS:
                 break
         else:
             if named is None and len(details) <= _FEW:
@@ -290,8 +302,13 @@ class Block(msgspec.Struct, gc=False, eq=False):
 
     @property
     def id(self) -> str:
-        """The execution's id in hex; it has one once it has started."""
-        return numbered_execution_id(self.number, self.started).hex()
+        """The execution's id in hex."""
+        if not self.number:
+            number = _numbers.next()
+            # No call stands between the two: host and delivery thread may both be first to ask.
+            if not self.number:
+                self.number = number
+        return f"{self.number:016x}"
 
     def __repr__(self) -> str:
         return f"<Block {self.name!r} of {self.transaction!r}>"

@@ -17,21 +17,25 @@ from typing import Any, Final
 
 
 class _Loops:
-    """`running` is the event loop of asyncio that runs in this thread, or None, as one call in C.
+    """`running` tells the event loop of asyncio that runs in this thread, or None, in one call in C.
 
-    While nobody has loaded asyncio there is none; loading it only to ask would cost more than everything else.
+    It is None itself while nobody has loaded asyncio; loading it only to ask would cost more than everything else.
     """
 
     __slots__ = ("running",)
 
     def __init__(self) -> None:
-        self.running: Callable[[], Any] = type(None)
+        self.running: Callable[[], Any] | None = None
 
     def look(self) -> None:
         """Ask asyncio from now on, if it is loaded."""
         asyncio = sys.modules.get("asyncio")
-        if asyncio is not None and self.running is type(None):
-            self.running = getattr(asyncio, "_get_running_loop", type(None))
+        if asyncio is not None and self.running is None:
+            self.running = getattr(asyncio, "_get_running_loop", None)
+
+    def runs(self) -> bool:
+        """Whether a loop runs in this thread."""
+        return self.running is not None and self.running() is not None
 
 
 loops: Final = _Loops()
@@ -48,7 +52,7 @@ _OTHER_TASKS: Final = ("greenlet", "trio", "curio")
 def own_thread() -> int:
     """The thread whose stack of blocks a transaction entered now may keep, or NO_THREAD where tasks share one."""
     loops.look()
-    if loops.running() is not None or any(name in sys.modules for name in _OTHER_TASKS):
+    if loops.runs() or any(name in sys.modules for name in _OTHER_TASKS):
         return NO_THREAD
     return this_thread()
 
@@ -83,7 +87,7 @@ def around(entry: Any) -> Any:
 def enter(entry: Any, transaction: Any) -> Any:
     """Make a block or transaction current. Returns what was current before."""
     named = current.get()
-    if named is transaction and transaction.thread == this_thread() and loops.running() is None:
+    if named is transaction and transaction.thread == this_thread() and not loops.runs():
         outer, transaction.top = transaction.top, entry
         return outer
     outer = living(named)
