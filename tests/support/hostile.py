@@ -8,8 +8,9 @@ import socket
 import ssl
 import struct
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+
+from flowtrail.intake.bodies import decompress
 
 PATIENCE_S = 30.0
 HUGE_BYTES = 100_000_000
@@ -97,8 +98,7 @@ class Hostile:
         fields = dict(row.split(": ", 1) for row in head.decode().split("\r\n")[1:] if row)
         self.keys.append(fields.get("Authorization"))
         body = reader.read(int(fields["Content-Length"]))
-        if fields.get("Content-Encoding") == "gzip":
-            body = zlib.decompress(body, 31)
+        body = decompress(body, fields.get("Content-Encoding"))
         records = [json.loads(row) for row in body.split(b"\n")]
         self.seen |= {stamp(record) for record in records}
         return records

@@ -13,7 +13,7 @@ from flowtrail import __version__
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.ids import random_bytes
 from flowtrail.sdk.counts import Tally
-from flowtrail.sdk.notices import logger, warn_once
+from flowtrail.sdk.notices import is_heard, leave_list_of_threads, logger, warn_once
 from flowtrail.sdk.orders import Orders
 from flowtrail.sdk.outbox import Outbox
 from flowtrail.sdk.packing import pack
@@ -88,7 +88,9 @@ class Courier:
                 if not self._step():
                     break
             except Exception:  # noqa: BLE001 -- one error nobody foresaw must not end delivery
-                logger().debug("delivery stumbled", exc_info=True)
+                if is_heard():
+                    logger().debug("delivery stumbled", exc_info=True)
+                    leave_list_of_threads()
                 self._recover()
         if self._spill is not None:
             self._spill.sync()
@@ -204,6 +206,7 @@ class Courier:
                 self._settings.url,
                 why,
             )
+            leave_list_of_threads()
 
     def _backoff_s(self) -> float:
         longest: float = min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 20), _LONGEST_WAIT_S)

@@ -44,6 +44,7 @@ class Delivery:
         self.outbox = Outbox(
             settings.memory_mib * MIB * 3 // 4, self._start, drops_oldest=settings.overload == DROP_OLDEST
         )
+        self._make_courier = load(settings)
         self._begin()
         if self.spill is not None:
             self.spill.prepare()
@@ -186,10 +187,7 @@ class Delivery:
         ended = self._ended
         try:
             block_signals()
-            # 20 ms of imports that the host's threads do not pay.
-            from flowtrail.sdk.courier import Courier
-
-            self._courier = Courier(
+            self._courier = self._make_courier(
                 self.settings,
                 self._orders,
                 self.outbox,
@@ -203,6 +201,25 @@ class Delivery:
             pass
         finally:
             ended.release()
+
+
+def load(settings: Settings) -> "type[Courier]":
+    """Import now whatever the thread may ever need. A host that forks while a thread of ours imports would leave its
+    child with a module that is half there, and whose lock nobody gives back."""
+    import encodings.idna  # what resolving a name imports by itself
+    import logging
+
+    from flowtrail.sdk.courier import Courier
+    from flowtrail.sdk.packing import prepare_to_pack
+
+    _ = encodings, logging
+    if not settings.on_loopback:
+        prepare_to_pack()
+    if settings.url.startswith("https:"):
+        import ssl
+
+        _ = ssl
+    return Courier
 
 
 def _spill_of(outbox: Outbox, tally: Tally, producer: str, settings: Settings) -> "Spill":

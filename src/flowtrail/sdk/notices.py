@@ -16,7 +16,8 @@ def warn_once(kind: str, message: str, *values: Any) -> None:
         return
     _said.add(kind)
     with suppress(Exception):  # a handler that fails is the host's, and no reason to stop it
-        logger().warning(f"{message} (said once)", *values)
+        if is_heard():
+            logger().warning(f"{message} (said once)", *values)
 
 
 def logger() -> "logging.Logger":
@@ -27,6 +28,28 @@ def logger() -> "logging.Logger":
     if not found.handlers:
         found.addHandler(logging.NullHandler())
     return found
+
+
+def is_heard() -> bool:
+    """Whether somebody handles what is logged. Logging itself leaves traces: it enters the thread it is called on
+    into the list of the host's threads."""
+    import logging
+
+    found: logging.Logger | None = logger()
+    while found is not None:
+        if any(not isinstance(handler, logging.NullHandler) for handler in found.handlers):
+            return True
+        found = found.parent if found.propagate else None
+    return False
+
+
+def leave_list_of_threads() -> None:
+    """After logging on a thread that Python did not make: out of the list again."""
+    import threading
+    from _thread import get_ident
+
+    with suppress(Exception):
+        threading._active.pop(get_ident(), None)  # type: ignore[attr-defined]  # noqa: SLF001 -- there is no other way
 
 
 def forget() -> None:

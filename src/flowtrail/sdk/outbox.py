@@ -151,6 +151,9 @@ class Outbox:
         self._lower_bar()
 
     def _lower_bar(self) -> None:
+        if self._closed:
+            # Below every level, so that each put takes the slow road.
+            self._full_at = ALWAYS
         self._bar = self._wake_at if self._wake_at < self._full_at else self._full_at  # noqa: FURB136 -- a call
 
     def ring(self) -> None:
@@ -217,8 +220,7 @@ class Outbox:
         """From now on give up whatever is put."""
         self._closed = True
         self._wake_at = NEVER
-        # Below every level, so that each put takes the slow road.
-        self._bar = self._full_at = ALWAYS
+        self._lower_bar()
 
 
 _LONGEST_WAIT_S: Final = 3_600.0

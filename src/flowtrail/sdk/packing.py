@@ -20,6 +20,11 @@ def pack(body: bytes) -> tuple[bytes, str | None]:
     return (packed, coding) if len(body) // MOST_RATIO < len(packed) < len(body) else (body, None)
 
 
+def prepare_to_pack() -> None:
+    """Load what packing needs."""
+    _compressor()
+
+
 @cache
 def _compressor() -> tuple[str, Callable[[bytes], bytes]]:
     try:

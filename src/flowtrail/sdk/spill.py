@@ -215,6 +215,8 @@ class Spill:
     def prepare(self) -> None:
         """Make the first segment, so that the first record finds one."""
         self._begin_another(self._none)
+        # The first record is to start the thread.
+        self._segment.bar = min(0, self._segment.size)
 
     def tend(self) -> None:
         """Have a segment ready, and make safe what is due."""

@@ -219,10 +219,19 @@ class _Line:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self, *, abandon: bool = False) -> None:
-        if not abandon:
-            self.cut()
+        if abandon:
+            # Whatever was at work on it is gone with its thread, and may have left it in any state.
+            _abandoned.append(self._socket)
+            with suppress(OSError):
+                os.close(self._socket.detach())
+            return
+        self.cut()
         with suppress(OSError):
             self._socket.close()
+
+
+_abandoned: Final[list[socket.socket]] = []
+"""Connections of parents, kept from being taken apart."""
 
 
 class _Reading(io.RawIOBase):

@@ -76,6 +76,18 @@ def test_a_record_is_in_a_file_when_put_returns(household, tmp_path):
     assert household.spill.waiting == 5
 
 
+@pytest.mark.parametrize("is_prepared", [True, False])
+def test_the_first_record_starts_the_thread(tmp_path, is_prepared):
+    household = Household(tmp_path / "spill")
+    if is_prepared:
+        household.spill.prepare()
+    assert not household.box.started
+
+    household.spill.put(Told(number=1))
+
+    assert household.box.started
+
+
 def test_what_was_written_is_sent_in_order_and_its_files_go(household, tmp_path):
     for number in range(20_000):
         household.spill.put(Told(number=number))
