@@ -135,6 +135,32 @@ def test_an_event_alone_is_read_with_and_without_its_content_type(content_type):
     assert read(event(), content_type=content_type).encoded == read(event()).encoded
 
 
+def test_headers_beside_a_structured_event_are_not_the_event():
+    assert read(event(), headers=binary(b"ce-subject", b"other")).encoded == read(event()).encoded
+
+
+def test_events_that_make_too_many_records_are_refused_as_a_whole(monkeypatch):
+    monkeypatch.setattr("flowtrail.intake.foreign.events.MAX_BODY_RECORDS", 5)
+
+    assert read([event(), event(id="2")], content_type=BATCHED).accepted == 2
+    with pytest.raises(Refusal) as refused:
+        read([event(), event(id="2"), event(id="3")], content_type=BATCHED)
+    assert (refused.value.code, refused.value.status) == ("too_many_records", 413)
+
+
+def test_an_event_above_its_size_is_refused_and_spoils_no_other():
+    long = event(id="2", dataschema="x" * 1_100_000)
+    middling = event(id="3", dataschema="x" * 300_000)
+
+    decoded = read([event(), long, middling], content_type=BATCHED)
+
+    assert decoded.accepted == 1
+    assert [(each.index, each.code) for each in decoded.rejected] == [
+        (1, "record_too_large"),
+        (2, "record_too_large"),
+    ]
+
+
 @pytest.mark.parametrize("content_type", [None, "application/json", BATCHED, "application/cloudevents-batch"])
 def test_a_batch_is_read_with_and_without_its_content_type(content_type):
     decoded = read([event(), event(id="e-2", specversion="0.3"), event(id="e-3")], content_type=content_type)
