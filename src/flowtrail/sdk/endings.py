@@ -5,6 +5,8 @@ from typing import Any, Final
 _CANCELLED_NAMES: Final = frozenset({"CancelledError", "Cancelled"})
 """Of asyncio and of trio; by name, since neither is loaded for this."""
 
+_mro_of: Final = type.__dict__["__mro__"].__get__
+
 FINE: Final = "fine"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
@@ -26,6 +28,4 @@ def judge(raised: Any) -> str:
     if issubclass(kind, SystemExit):
         code = SystemExit.__dict__["code"].__get__(raised)
         return FINE if code is None or (type(code) is int and code == 0) else FAILED
-    return (
-        CANCELLED if any(each.__name__ in _CANCELLED_NAMES for each in type.__mro__.__get__(kind)) else FAILED
-    )
+    return CANCELLED if any(each.__name__ in _CANCELLED_NAMES for each in _mro_of(kind)) else FAILED
