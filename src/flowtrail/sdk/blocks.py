@@ -289,6 +289,9 @@ class Block(msgspec.Struct, gc=False, eq=False):
             self._fail(take_down(why))
         else:
             self._fail([Raised("Failure", None, freeze_text(why, MAX_REASON_CHARS), [], 0)])
+        if self.started:
+            # Counted at once: the short way out of a block looks at nothing but its end.
+            self.transaction.leave_block(freeze_name(self.name), self._more().attempt, failed=True)
 
     def usage(self, **totals: Any) -> None:
         """State what this execution consumed in all, with the unit in the name: `cpu_seconds=0.31`."""
