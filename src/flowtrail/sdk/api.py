@@ -93,7 +93,9 @@ def init(
     forget()
     producer.finish = redacting.finish
     producer.flow, producer.version, producer.worker = flow or "", version, worker
-    producer.listen(open_sink(settings) if sink is None else sink)
+    before = producer.listen(open_sink(settings) if sink is None else sink)
+    if (retire := getattr(before, "begin_to_close", None)) is not None:
+        retire()
 
 
 def _check_name(field: str, value: Any) -> None:
@@ -240,5 +242,8 @@ def stats() -> Counts:
 def shutdown(timeout_s: float = FLUSH_S) -> bool:
     """Flush, and record nothing from then on. Not needed at the end of a process, which sees to it."""
     flushed = flush(timeout_s)
-    producer.listen(Unheard("flowtrail.shutdown() was called"))
+    before = producer.listen(Unheard("flowtrail.shutdown() was called"))
+    if (close := getattr(before, "close", None)) is not None:
+        # What was not settled in that time is not waited for any longer; the last report is.
+        close(1.0 if flushed else 0)
     return flushed
