@@ -27,11 +27,20 @@ def work(number):
     pass
 
 if os.environ.get("TEST_TOLD"):
-    import atexit, json, resource, threading
+    import atexit, json, threading
+
+    marked = []
+
+    def peak_kib():
+        if sys.platform != "linux":
+            return 0
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
 
     def tell():
         # Runs after everything of ours, whose hook was registered later.
         from flowtrail.sdk.producer import producer
+        delay_s = time.monotonic() - marked[-1] if marked else None
         tasks = lambda: len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
         # A thread that has ended may take the system a moment more.
         until = time.monotonic() + 2
@@ -47,7 +56,8 @@ if os.environ.get("TEST_TOLD"):
             "producer": counts.producer,
             "tasks": tasks(),
             "threads": threading.active_count(),
-            "kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            "delay_s": delay_s,
+            "peak_kib": peak_kib(),
         }
         with open(f"{os.environ['TEST_TOLD']}/{os.getpid()}", "w") as file:
             json.dump(told, file)
@@ -58,6 +68,8 @@ if os.environ.get("TEST_TOLD"):
     import flowtrail
 
     flowtrail.init(flow=os.environ["TEST_FLOW"])
+    # Hooks run last in, first out: ours has all the time between this one and `tell`.
+    atexit.register(lambda: marked.append(time.monotonic()))
 
     def work(number):
         with flowtrail.transaction("order", str(number)) as order:
@@ -76,11 +88,13 @@ class Ran:
     seconds: float
     told: list[dict[str, Any]] = field(default_factory=list)
     """What its processes said of themselves at their end, but for those that ended without one."""
+    files: list[str] = field(default_factory=list)
+    """What lies in its folder afterwards."""
 
     @property
-    def shown(self) -> tuple[int, bytes, bytes]:
+    def shown(self) -> tuple[int, bytes, bytes, list[str]]:
         """What somebody sees who does not know that we are there."""
-        return self.code, self.output, self.errors
+        return self.code, self.output, self.errors, self.files
 
 
 def run(program: str, *, url: str | None = None, flow: str = "f", **environment: str) -> Ran:
@@ -119,4 +133,5 @@ def run(program: str, *, url: str | None = None, flow: str = "f", **environment:
         said = [json.loads(path.read_text()) for path in sorted(told.iterdir())]
         # Where things lie in memory differs from run to run.
         errors = re.sub(rb"0x[0-9a-f]+", b"0x0", errors.replace(folder.encode(), b""))
-        return Ran(host.returncode, output, errors, seconds, said)
+        left = sorted(path.name for path in Path(folder).iterdir())
+        return Ran(host.returncode, output, errors, seconds, said, left)
