@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from flowtrail.intake.importers import ImportOptions, Problem, open_import
+from flowtrail.intake.wire import decode_body
 from flowtrail.model.records import AnyRecord
 from flowtrail.query.export import open_export
 from flowtrail.storage.interface import Store
 from flowtrail.storage.memory.store import MemoryStore
 from tests.support.journaling import Journaling, project
-from tests.support.stories import BASE, canonical
+from tests.support.stories import BASE
 
 IMPORTERS = {"ndjson": "records", "ocel2-json": "ocel2", "xes": "xes"}
 """Formats that can be imported again, and how."""
@@ -56,7 +57,15 @@ def read_import(
 
 def imported_records(format: str, file: Path) -> list[AnyRecord]:
     """What an import of a file of ours says, as the journal has it; nothing may be wrong with it."""
-    records, problems, counts = read_import(IMPORTERS[format], file)
-    assert problems == []
+    records: list[AnyRecord] = []
+    counts: Counter[str] = Counter()
+    for batch in open_import(IMPORTERS[format], file, ImportOptions(), _nothing_is_wrong, counts):
+        decoded = decode_body(batch.body, "application/x-ndjson", None, BASE)
+        assert decoded.rejected == []
+        records += decoded.records
     assert counts == Counter()
-    return canonical(records)
+    return records
+
+
+def _nothing_is_wrong(problem: Problem) -> None:
+    raise AssertionError(str(problem))

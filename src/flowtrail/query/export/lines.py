@@ -55,7 +55,8 @@ def _journal(asked: Asked) -> Iterator[bytes]:
 
 def _selected(asked: Asked) -> Iterator[bytes]:
     together: dict[bytes, Stored] = {}
-    for row in asked.rows():
+    # Whole, since only then it is known which pages its executions stand in.
+    for row in asked.states():
         if row is None:
             yield b""
             continue
