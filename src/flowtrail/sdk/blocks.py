@@ -52,6 +52,7 @@ class More(msgspec.Struct):
     """What most executions do not have: fewer fields make a block cheaper."""
 
     attempt: int = 1
+    parent: str | None = None
     usages: dict[str, float] = {}
     skipped: dict[str, Any] | None = None
     exceptions: list[Raised] | None = None
@@ -194,6 +195,11 @@ class Block(msgspec.Struct, gc=False, eq=False):
         more = self._more()
         more.exceptions, more.skipped = exceptions, None
         self._grow(sum([each.cost for each in exceptions]))
+
+    def stay_inside(self, outer: "Block") -> None:
+        """Remember what it began in, which ends before it and leaves the stack."""
+        more = self._more()
+        more.parent = more.parent or outer.id
 
     def _grow(self, size: int) -> None:
         if self.taken or not self.started:

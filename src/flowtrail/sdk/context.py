@@ -110,6 +110,7 @@ def _unlink(block: Any, transaction: Any) -> None:
         return
     while above is not None and above.transaction is transaction:
         if above.outer is block:
+            above.stay_inside(block)
             above.outer = block.outer
             return
         above = above.outer

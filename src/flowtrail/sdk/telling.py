@@ -65,6 +65,9 @@ def _tell_result(more: Any, record: dict[str, Any]) -> None:
 
 def parent_of(block: Any, transaction: Any) -> str | None:
     """The id of the execution of this transaction that the block runs inside, perhaps in another process."""
+    if block.more is not None and block.more.parent is not None:
+        known: str = block.more.parent
+        return known
     outer = block.outer
     while outer is not None and outer is not transaction:
         if outer.transaction is transaction:

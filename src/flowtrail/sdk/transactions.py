@@ -95,7 +95,8 @@ class Transaction:
         if self.started:
             warn_once("enter transaction", "%r was entered twice", self)
             return self
-        self._home = own_thread()
+        # What nobody knows takes the long way, where nothing is recorded of it.
+        self._home = own_thread() if self.identity.is_known else NO_THREAD
         self.outer = enter(self, self)
         self._begin()
         return self

@@ -1,0 +1,266 @@
+"""What is current where: nested blocks, threads, tasks, generators, and leaving in any order."""
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import flowtrail
+
+
+def parents(sink):
+    """Of each block by name, its parent's name."""
+    blocks = sink.of("block")
+    names = {block["id"]: block["block"] for block in blocks}
+    return {block["block"]: names.get(block.get("parent")) for block in blocks}
+
+
+def test_what_is_current_follows_what_is_entered(sink):
+    assert flowtrail.current_transaction() is flowtrail.current_block() is None
+    with flowtrail.transaction("order", "4711") as order:
+        assert flowtrail.current_transaction() is order
+        with order.block("outer") as outer:
+            assert flowtrail.current_block() is outer
+            with flowtrail.transaction("line", "1") as line:
+                assert (flowtrail.current_transaction(), flowtrail.current_block()) == (line, None)
+                with order.block("inner") as inner:
+                    assert (flowtrail.current_transaction(), flowtrail.current_block()) == (order, inner)
+            assert flowtrail.current_block() is outer
+        assert flowtrail.current_block() is None
+    assert flowtrail.current_transaction() is None
+
+    assert parents(sink) == {"outer": None, "inner": "outer"}
+
+
+def test_leaving_in_another_order_spoils_nothing(sink):
+    with flowtrail.transaction("order", "4711") as order:
+        first, second, third = (order.block(name) for name in ("first", "second", "third"))
+        first.__enter__()
+        second.__enter__()
+        third.__enter__()
+        second.__exit__(None, None, None)
+        assert flowtrail.current_block() is third
+        first.__exit__(None, None, None)
+        third.__exit__(None, None, None)
+        assert flowtrail.current_block() is None
+        with order.block("after"):
+            pass
+
+    assert parents(sink) == {"first": None, "second": "first", "third": "second", "after": None}
+
+
+def test_tasks_have_contexts_of_their_own(sink):
+    async def step(name, wait):
+        async with flowtrail.block(name):
+            await asyncio.sleep(wait)
+            async with flowtrail.block(f"{name} inside"):
+                await asyncio.sleep(wait)
+
+    async def main():
+        async with flowtrail.transaction("order", "4711") as order, order.block("gather"):
+            await asyncio.gather(step("a", 0.002), step("b", 0.001), step("c", 0.003))
+
+    asyncio.run(main())
+
+    assert parents(sink) == {
+        "gather": None,
+        **dict.fromkeys("abc", "gather"),
+        **{f"{name} inside": name for name in "abc"},
+    }
+
+
+def test_tasks_inside_a_transaction_of_a_plain_thread_have_contexts_of_their_own(sink):
+    async def step(order, name):
+        with order.block(name):
+            await asyncio.sleep(0.001)
+            with order.block(f"{name} inside"):
+                await asyncio.sleep(0.001)
+
+    async def main(order):
+        await asyncio.gather(step(order, "a"), step(order, "b"))
+
+    with flowtrail.transaction("order", "4711") as order, order.block("outer"):
+        asyncio.run(main(order))
+
+    assert parents(sink) == {"outer": None, "a": "outer", "b": "outer", "a inside": "a", "b inside": "b"}
+
+
+@pytest.mark.parametrize("handed", ["carry", "copy_context"])
+def test_threads_are_handed_what_is_current(sink, handed):
+    def work(name):
+        with flowtrail.block(name), flowtrail.block(f"{name} inside"):
+            pass
+
+    with (
+        flowtrail.transaction("order", "4711") as order,
+        ThreadPoolExecutor(4) as pool,
+        order.block("fan out"),
+    ):
+        for future in [
+            pool.submit(flowtrail.carry(work), f"n{number}")
+            if handed == "carry"
+            else pool.submit(contextvars.copy_context().run, work, f"n{number}")
+            for number in range(20)
+        ]:
+            future.result(10)
+
+    found = parents(sink)
+    assert found.pop("fan out") is None
+    assert found == {
+        **{f"n{number}": "fan out" for number in range(20)},
+        **{f"n{number} inside": f"n{number}" for number in range(20)},
+    }
+
+
+def test_a_thread_that_was_handed_nothing_knows_nothing_and_may_use_the_transaction(sink):
+    seen = []
+
+    def work(order):
+        seen.append(flowtrail.current_transaction())
+        with order.block("elsewhere") as block:
+            seen.append(flowtrail.current_block() is block)
+
+    with flowtrail.transaction("order", "4711") as order, order.block("here"):
+        thread = threading.Thread(target=work, args=(order,))
+        thread.start()
+        thread.join(10)
+
+    assert seen == [None, True]
+    assert parents(sink) == {"here": None, "elsewhere": None}
+
+
+def test_a_block_may_be_left_in_another_thread(sink):
+    with flowtrail.transaction("order", "4711") as order:
+        block = order.block("map").__enter__()
+        thread = threading.Thread(target=block.__exit__, args=(None, None, None))
+        thread.start()
+        thread.join(10)
+        assert flowtrail.current_block() is None
+        with order.block("after"):
+            pass
+
+    assert parents(sink) == {"map": None, "after": None}
+
+
+def test_a_generator_is_current_only_while_it_runs(sink):
+    @flowtrail.block("read")
+    def rows():
+        with flowtrail.block("open"):
+            yield from range(3)
+        return "end"
+
+    def consumer():
+        result = yield from rows()
+        assert result == "end"
+
+    with flowtrail.transaction("order", "4711") as order:
+        for number in consumer():
+            assert flowtrail.current_block() is None
+            with order.block(f"map {number}"):
+                pass
+
+    assert parents(sink) == {"read": None, "open": "read", "map 0": None, "map 1": None, "map 2": None}
+
+
+def test_a_generator_takes_what_is_sent_and_thrown_and_may_be_closed(sink):
+    got = []
+
+    @flowtrail.block("read")
+    def rows():
+        try:
+            got.append((yield 1))
+            try:
+                yield 2
+            except LookupError:
+                got.append("thrown")
+            yield 3
+        finally:
+            got.append(flowtrail.current_block() is not None)
+
+    with flowtrail.transaction("order", "4711"):
+        generator = rows()
+        assert next(generator) == 1
+        assert generator.send("sent") == 2
+        assert generator.throw(LookupError()) == 3
+        generator.close()
+
+    assert got == ["sent", "thrown", True]
+    (block,) = sink.of("block")
+    assert block["status"] == "succeeded"
+
+
+def test_an_asynchronous_generator_is_current_only_while_it_runs(sink):
+    @flowtrail.block("read")
+    async def rows():
+        for number in range(2):
+            async with flowtrail.block(f"fetch {number}"):
+                await asyncio.sleep(0)
+            yield number
+        raise ValueError("no more")
+
+    async def main():
+        async with flowtrail.transaction("order", "4711") as order:
+            with contextlib.suppress(ValueError):
+                async for number in rows():
+                    assert flowtrail.current_block() is None
+                    with order.block(f"map {number}"):
+                        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+    assert parents(sink) == {"read": None, "fetch 0": "read", "fetch 1": "read", "map 0": None, "map 1": None}
+
+
+def test_decorated_functions_of_every_kind_are_blocks(sink):
+    @flowtrail.block
+    def plain(number):
+        """Adds one."""
+        flowtrail.detail(number=number)
+        return number + 1
+
+    @flowtrail.block("awaited", stage="processing")
+    async def awaited(number):
+        await asyncio.sleep(0)
+        raise ValueError(number)
+
+    async def main():
+        with pytest.raises(ValueError, match="7"):
+            await awaited(7)
+
+    with flowtrail.transaction("order", "4711"):
+        assert plain(1) == 2
+        asyncio.run(main())
+
+    first, second = sink.of("block")
+    assert (first["block"], first["details"]) == ("plain", {"number": 1})
+    assert (second["block"], second["stage"], second["status"]) == ("awaited", "processing", "failed")
+    assert (plain.__name__, plain.__doc__) == ("plain", "Adds one.")
+
+
+def test_a_function_that_handles_one_object_is_a_transaction(sink):
+    @flowtrail.tracked("order", "order_id", keys={"customer": lambda _, customer="C-9": customer})
+    def handle(order_id, customer="C-9"):
+        with flowtrail.block("map"):
+            return order_id, customer
+
+    assert handle("4711") == ("4711", "C-9")
+    assert handle(order_id=4712, customer="C-1") == (4712, "C-1")
+
+    opened = sink.of("transaction")
+    assert [(each["object_id"], each["keys"]) for each in opened] == [
+        ("4711", {"customer": "C-9"}),
+        ("4712", {"customer": "C-1"}),
+    ]
+
+
+def test_an_object_that_cannot_be_told_does_not_keep_the_function_from_running(sink):
+    @flowtrail.tracked("order", lambda order: order["id"])
+    def handle(order):
+        return order
+
+    assert handle({}) == {}
+    (opened,) = sink.of("transaction")
+    assert opened["object_id"] == "(untold)"

@@ -1,0 +1,34 @@
+"""What a block costs the thread of its host, in CPU time against a span of OpenTelemetry's SDK in the same run.
+
+The bounds are loose, since a test has no time for many rounds; benchmarks/host_cost.py has, and prints the ratios.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from flowtrail.sdk.notices import forget
+from flowtrail.sdk.producer import Unheard, producer
+
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "host_cost.py"
+
+
+@pytest.fixture(scope="module")
+def cost():
+    """The least of several rounds, of each kind of work."""
+    spec = importlib.util.spec_from_file_location("host_cost", BENCHMARK)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    measured = benchmark.measure(rounds=3, n=5_000)
+    producer.listen(Unheard("the test is over"))
+    forget()
+    return {name: min(rounds) for name, rounds in measured.items()}
+
+
+def test_a_block_costs_a_fraction_of_a_span(cost):
+    assert cost["span"] > 12 * cost["block"]
+
+
+def test_a_block_that_fails_costs_a_fraction_of_a_span_that_does(cost):
+    assert cost["span with exception"] > 10 * cost["block with exception"]

@@ -1,0 +1,206 @@
+"""Whatever a host does with it, nothing is raised into it, and what is left out is said once."""
+
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+import flowtrail
+
+
+def test_before_init_everything_works_and_nothing_is_recorded(caplog):
+    flowtrail.shutdown(0)
+    with caplog.at_level(logging.WARNING, "flowtrail"):
+        for _ in range(3):
+            with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
+                block.detail(lines=3)
+                order.link("split", child="1" * 32)
+
+    assert flowtrail.flush(0.1) is True
+    assert [record for record in caplog.records if "nothing is recorded" in record.getMessage()]
+
+
+def test_each_misuse_is_said_once_and_changes_nothing(sink, caplog):
+    with caplog.at_level(logging.WARNING, "flowtrail"):
+        order = flowtrail.transaction("order", "4711")
+        order.end()
+        with order as entered:
+            with entered, order.block("map") as block:
+                with block, block:
+                    block.detail("no name", lines=3)
+                block.usage(cpu_seconds=-1, text="x", fine=2)
+            block.end()
+            order.link("nonsense", child="x")
+            order.key("no mapping")
+        order.end()
+        order.filter("late")
+        with order.block("late"):
+            pass
+        block.detail(after=1)
+        block.fail("late")
+
+    records = sink.take()
+    kinds = [record["kind"] for record in records]
+    assert kinds.count("transaction") == kinds.count("end") == 1
+    assert {record["block"] for record in records if record["kind"] == "block"} == {"map", "late"}
+    assert len(caplog.records) == len({record.getMessage() for record in caplog.records})
+    assert len(caplog.records) >= 6
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 0, "", "\0", "\ud800", "x" * 5000, b"\xff", [1], {}, object(), 1.5, float("nan")]
+)
+def test_arguments_of_any_kind_are_taken(sink, odd):
+    with flowtrail.transaction(
+        odd,
+        odd,
+        keys=odd,
+        attributes=odd,
+        flow=odd,
+        version=odd,
+        deadline=odd,
+        value=odd,
+        currency=odd,
+        attempt=odd,
+        retry_of=odd,
+        id=odd,
+        trace=odd,
+        carrier=odd,
+        redact=odd,
+    ) as order:
+        with order.block(odd, odd, odd, odd) as block:
+            block.detail(odd, odd=odd)
+            block.detail({"a.b": odd})
+            block.skip(odd, odd, expected=odd, actual=odd)
+            block.fail(odd)
+            block.usage(odd=odd)
+        with flowtrail.block(odd):
+            flowtrail.detail(odd)
+        order.key(odd=odd)
+        order.attribute(odd=odd)
+        order.link(odd, odd, parent=odd)
+        order.inject(handover=False)
+        order.filter(odd, odd)
+        order.cancel(odd, predicate=odd)
+        order.fail(odd)
+    flowtrail.flow(odd, odd, stages=odd, blocks=odd, deadline=odd)
+    flowtrail.resume(odd)
+    flowtrail.flush(odd)
+
+    assert {"transaction", "block", "end"} <= {record["kind"] for record in sink.take()}
+
+
+def test_facts_of_a_transaction_are_told(sink):
+    with flowtrail.transaction(
+        "order",
+        4711,
+        keys={"customer": 9, "none": None},
+        version="3",
+        deadline=60,
+        value=129.9,
+        currency="EUR",
+        attempt=2,
+        retry_of="1" * 32,
+        id="018f0000-0000-7000-8000-000000000001",
+    ) as order:
+        order.key(region="eu")
+        order.attribute({"address.country": "DE"})
+        child = flowtrail.transaction("line", "1")
+        order.link("split", child)
+        order.link("merge", parent="2" * 32)
+
+    opened, *added, first, second, end = sink.take()
+    assert opened["id"] == "018f0000000070008000000000000001"
+    assert (opened["object_id"], opened["keys"], opened["value"]) == ("4711", {"customer": "9"}, "129.9")
+    assert (opened["attempt"], opened["retry_of"], opened["version"]) == (2, "1" * 32, "3")
+    assert opened["deadline_at"] - opened["created_at"] == pytest.approx(60_000_000, abs=1_000_000)
+    assert added[0]["keys"] == {"region": "eu"}
+    assert added[1]["attributes"] == {"address.country": "DE"}
+    assert (first["parent"], first["child"], first["relation"]) == (order.id, child.id, "split")
+    assert (second["parent"], second["child"], second["relation"]) == ("2" * 32, order.id, "merge")
+    assert end["attempt"] == 2
+
+
+def test_a_flow_is_declared(sink):
+    flowtrail.flow(
+        "shop-to-erp",
+        "3",
+        stages=["ingress", "egress"],
+        blocks=["validate", ("map", "processing"), {"name": "deliver", "stage": "egress", "workers": 2}],
+        deadline=86_400,
+    )
+
+    (told,) = sink.take()
+    assert told["blocks"] == [
+        {"name": "validate"},
+        {"name": "map", "stage": "processing"},
+        {"name": "deliver", "stage": "egress", "workers": 2},
+    ]
+    assert (told["stages"], told["deadline_s"]) == (["ingress", "egress"], 86_400)
+
+
+def test_usage_worker_and_waiting_are_told(sink):
+    flowtrail.init(flow="shop-to-erp", worker="mapper-1", sink=sink)
+    with flowtrail.transaction("order", "4711") as order:
+        with order.block("map", queued_at="2026-11-23T10:00:00Z") as block:
+            block.usage(cpu_seconds=0.3, bytes_in=2048)
+            block.usage(cpu_seconds=0.5)
+        with order.block("send", worker="sender", queued_at=1_795_428_000_123):
+            pass
+
+    first, second = sink.of("block")
+    assert first["usage"] == {"cpu_seconds": 0.5, "bytes_in": 2048}
+    assert (first["worker"], first["queued_at"]) == ("mapper-1", 1_795_428_000_000_000)
+    assert (second["worker"], second["queued_at"]) == ("sender", 1_795_428_000_123_000)
+
+
+def test_a_fork_numbers_its_blocks_anew(sink):
+    reading, writing = os.pipe()
+    with flowtrail.transaction("order", "4711") as order:
+        child = os.fork()
+        ids = [order.block("map").id for _ in range(100)]
+        if child == 0:
+            os.write(writing, " ".join(ids).encode())
+            os._exit(0)
+    os.waitpid(child, 0)
+    others = os.read(reading, 10_000).decode().split()
+
+    assert len(others) == 100
+    assert not set(ids) & set(others)
+
+
+IMPORTED = """
+import sys, threading
+import flowtrail
+flowtrail.init
+print(threading.active_count(), *sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)))
+"""
+
+
+def test_what_a_host_imports_is_the_standard_library_and_msgspec_and_starts_no_thread():
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", IMPORTED], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    threads, *loaded = ran.stdout.split()
+    own = {"flowtrail", "msgspec", "typing_extensions", "__main__"}
+    # What the interpreter's own start-up loads, for editable installs among others, is not ours.
+    started = subprocess.run(
+        [sys.executable, "-I", "-c", IMPORTED.replace("import flowtrail\nflowtrail.init\n", "")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    ).stdout.split()[1:]
+    assert threads == "1"
+    found = {name for name in loaded if not name.startswith("_sysconfigdata")} - set(started)
+    assert found <= own
+
+
+def test_asyncio_and_logging_are_loaded_only_when_they_are_needed():
+    code = "import sys, flowtrail; flowtrail.transaction; print(*{'asyncio', 'http', 'ssl', 'sqlite3'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+
+    assert ran.stdout.split() == []

@@ -1,0 +1,133 @@
+"""What must not leave the process is taken out of what is recorded, in every place, and counted."""
+
+# ruff: noqa: B904, BLE001, PT012, SIM117, TRY301 -- what is raised inside, and what is seen of it, is the subject
+
+import msgspec
+import pytest
+
+import flowtrail
+from flowtrail.model.errors import Refusal
+
+CARD = "4111 1111 1111 1111"
+KEY = "0123456789abcdef"
+
+
+def rules(sink, **given):
+    flowtrail.init(flow="shop-to-erp", sink=sink, **given)
+
+
+def left_out(name):
+    return flowtrail.stats().left_out.get(name, 0)
+
+
+def test_names_said_at_the_call_are_redacted_at_every_depth(sink):
+    before = left_out("redacted_by_call")
+    with (
+        flowtrail.transaction(
+            "order", "4711", attributes={"card": CARD}, keys={"iban": "DE1"}, redact=["card", "iban"]
+        ) as order,
+        order.block("pay") as block,
+    ):
+        block.detail(card=CARD, nested=[{"card": CARD, "other": 1}], none={"card": None})
+        block.skip("paid", expected={"card": CARD}, actual=CARD)
+
+    opened, block, _ = sink.take()
+    assert opened["attributes"] == {"card": "[redacted]"}
+    assert opened["keys"] == {"iban": "[redacted]"}
+    assert block["details"]["card"] == "[redacted]"
+    assert block["details"]["nested"] == [{"card": "[redacted]", "other": 1}]
+    assert block["details"]["none"] == {"card": None}
+    assert block["skip"]["expected"] == {"card": "[redacted]"}
+    assert left_out("redacted_by_call") == before + 5
+
+
+def test_rules_given_once_hold_for_everything_that_is_said(sink):
+    rules(sink, redact_names=["*password*"], redact_values=["card"], redact_key=KEY)
+    before = left_out("redacted_by_name"), left_out("redacted_by_value")
+    with (
+        pytest.raises(ValueError, match="4111"),
+        flowtrail.transaction("order", "4711", attributes={"db_password": "x"}) as order,
+        order.block("pay") as block,
+    ):
+        block.detail(login={"Password": "x", "name": "alice"}, text=f"paid with {CARD}.")
+        raise ValueError(f"declined: {CARD}")
+
+    told = sink.take()
+    assert "4111" not in msgspec.json.encode(told).decode()
+    opened, block, end = told
+    assert opened["attributes"] == {"db_password": "[redacted]"}
+    assert block["details"]["login"] == {"Password": "[redacted]", "name": "alice"}
+    assert block["details"]["text"] == "paid with [redacted]."
+    assert block["exceptions"][0]["message"] == "declined: [redacted]"
+    assert end["reason"] == "ValueError: declined: [redacted]"
+    assert left_out("redacted_by_name") == before[0] + 2
+    assert left_out("redacted_by_value") == before[1] + 3
+
+
+def test_policies_say_what_becomes_of_a_field_of_a_flow(sink):
+    policies = [
+        {"flow": "shop-*", "field": "details.body", "policy": "none"},
+        {"field": "details.customer", "policy": "hash"},
+        {"field": "details.note", "policy": "redacted"},
+        {"flow": "other", "field": "details.free", "policy": "none"},
+    ]
+    rules(sink, redact_policies=policies, redact_key=KEY)
+    with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
+        block.detail(body="x", customer="C-9", note="y", free="z")
+
+    (told,) = sink.of("block")
+    assert told["details"]["body"] is None
+    assert told["details"]["customer"].startswith("hmac:")
+    assert (told["details"]["note"], told["details"]["free"]) == ("[redacted]", "z")
+
+
+def test_a_function_has_the_last_word_and_what_it_fails_on_does_not_leave(sink):
+    def judge(path, value):
+        if path == "details.bad":
+            raise RuntimeError
+        if path == "details.object":
+            return {1, "more than plain"}
+        if path == "exceptions.message":
+            return None
+        return "***" if path == "details.card" else value
+
+    rules(sink, redact_with=judge)
+    with pytest.raises(ValueError, match="x"), flowtrail.transaction("order", "4711") as order:
+        with order.block("map") as block:
+            block.detail(card=CARD, bad="x", fine=1, object=0)
+            raise ValueError("x")
+
+    (told,) = sink.of("block")
+    details = told["details"]
+    assert (details["card"], details["bad"], details["fine"]) == ("***", "[redacted]", 1)
+    assert len(details["object"]) == 2
+    assert told["exceptions"][0]["message"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"redact_names": ["a*b"]}, "redact_names[0]"),
+        ({"redact_values": ["(a+)+$("]}, "redact_values[0]"),
+        ({"redact_policies": [{"field": "details.x", "policy": "maybe"}]}, "redact_policies[0].policy"),
+        ({"redact_names": ["x"], "redact_key": "short"}, "redact_key"),
+        ({"redact_with": "not a function"}, "redact_with"),
+        ({"flow": ""}, "flow"),
+        ({"flow": 7}, "flow"),
+        ({"version": "x" * 300}, "version"),
+        ({"worker": "\0"}, "worker"),
+        ({"url": "not a url"}, "url"),
+        ({"memory_mib": 0}, "memory_mib"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused_by_init_alone(sink, given, field):
+    with pytest.raises(Refusal) as refused:
+        flowtrail.init(**{"flow": "shop-to-erp", "sink": sink, **given})
+
+    assert refused.value.field == field
+    assert "short" not in str(refused.value.received)
+
+
+def test_a_setting_nobody_knows_is_refused(sink):
+    with pytest.raises(TypeError, match="colour"):
+        flowtrail.init(flow="f", sink=sink, colour="red")
