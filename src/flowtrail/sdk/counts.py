@@ -46,12 +46,12 @@ class Tally:
     record exactly once."""
 
     def __init__(self) -> None:
-        # Reentrant, because a signal handler may read while its own thread does.
-        self.lock = threading.RLock()
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Begin anew: after a fork, too, where a thread that is not there any more may have held the lock."""
+        # Reentrant, because a signal handler may read while its own thread does.
+        self.lock = threading.RLock()
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()

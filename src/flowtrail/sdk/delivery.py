@@ -45,18 +45,17 @@ class Delivery:
             settings.memory_mib * MIB * 3 // 4, self._start, drops_oldest=settings.overload == DROP_OLDEST
         )
         self._make_courier = load(settings)
-        self._begin()
-        if self.spill is not None:
+        self.producer = new_session(settings.producer or host_name())
+        self.put, self.grow = self.outbox.put, self.outbox.grow
+        self.spill: Spill | None = None
+        if settings.spill_dir is not None:
+            self.spill = _spill_of(self.outbox, self.tally, self.producer, settings)
+            self.put, self.grow = self.spill.put, self.spill.grow
             self.spill.prepare()
+        self._begin()
         watch_over(self)
 
     def _begin(self) -> None:
-        self.producer = new_session(self.settings.producer or host_name())
-        self.put, self.grow = self.outbox.put, self.outbox.grow
-        self.spill: Spill | None = None
-        if self.settings.spill_dir is not None:
-            self.spill = _spill_of(self.outbox, self.tally, self.producer, self.settings)
-            self.put, self.grow = self.spill.put, self.spill.grow
         self._orders = Orders()
         self._courier: Courier | None = None
         self._ended = _thread.allocate_lock()
@@ -164,10 +163,12 @@ class Delivery:
         """Leave everything to the parent, and begin anew with the first record."""
         if self._courier is not None:
             self._courier.transport.close(abandon=True)
+        self.producer = new_session(self.settings.producer or host_name())
+        self.tally.reset()
+        self.outbox.reset()
         if self.spill is not None:
             self.spill.abandon()
-        self.tally = Tally()
-        self.outbox.reset()
+            self.spill.reset(self.producer)
         self._begin()
 
     def _start(self) -> bool:

@@ -65,16 +65,21 @@ class Spill:
     """The way into the files. `put` and `grow` are the host's; the rest belongs to the delivery thread."""
 
     def __init__(self, outbox: Outbox, tally: Tally, producer: str, settings: Settings) -> None:
-        self._outbox, self._tally, self._producer = outbox, tally, producer
+        self._outbox, self._tally = outbox, tally
         self.directory = Path(settings.spill_dir or ".")
         self._limit = settings.spill_mib * MIB
         self._sync_every_s = settings.spill_sync_s
         self.target = sha256(settings.url.encode()).hexdigest()[:8]
+        self._none = no_segment()
+        self.reset(producer)
+
+    def reset(self, producer: str) -> None:
+        """Begin a session with no file, as it is after a fork: hosts hold on to `put`."""
+        self._producer = producer
         self.name = f"{self.target}-{producer.rpartition('/')[2]}"
         self._lock = threading.RLock()
         self._lock_fd = -1
         self._numbers = count(1)
-        self._none = no_segment()
         self._segment = self._none
         self._spare: Segment | None = None
         self.sealed: deque[Segment] = deque()
@@ -275,9 +280,9 @@ class Spill:
             release_session(self.directory, self.name, fd, keep=is_left)
 
     def abandon(self) -> None:
-        """After a fork: it is the parent's."""
+        """After a fork: these files are the parent's."""
         for segment in (*self.sealed, self._segment, self._spare):
-            if segment is not None:
+            if segment is not None and segment is not self._none:
                 segment.close()
         if self._lock_fd >= 0:
             with suppress(OSError):
