@@ -241,7 +241,9 @@ def test_decorated_functions_of_every_kind_are_blocks(sink):
 
 
 def test_a_function_that_handles_one_object_is_a_transaction(sink):
-    @flowtrail.tracked("order", "order_id", keys={"customer": lambda _, customer="C-9": customer})
+    @flowtrail.tracked(
+        "order", "order_id", keys={"customer": lambda *_, **named: named.get("customer", "C-9")}
+    )
     def handle(order_id, customer="C-9"):
         with flowtrail.block("map"):
             return order_id, customer

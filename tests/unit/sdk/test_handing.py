@@ -1,6 +1,6 @@
 """From one process to another in headers of any form: by the specifications, and whatever others put there."""
 
-# ruff: noqa: B904, BLE001, PT012, SIM117, TRY301 -- what is raised inside, and what is seen of it, is the subject
+# ruff: noqa: PT012 -- what is raised inside, and what is seen of it, is the subject
 
 import pytest
 from hypothesis import given, settings

@@ -1,6 +1,6 @@
 """Exceptions are recorded whole and bounded, and go on up exactly as they were."""
 
-# ruff: noqa: B904, BLE001, PT012, SIM117, TRY301 -- what is raised inside, and what is seen of it, is the subject
+# ruff: noqa: B904, BLE001, TRY301 -- what is raised inside, and what is seen of it, is the subject
 
 import asyncio
 import gc

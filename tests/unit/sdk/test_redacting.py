@@ -1,6 +1,6 @@
 """What must not leave the process is taken out of what is recorded, in every place, and counted."""
 
-# ruff: noqa: B904, BLE001, PT012, SIM117, TRY301 -- what is raised inside, and what is seen of it, is the subject
+# ruff: noqa: PT012, SIM117 -- what is raised inside, and what is seen of it, is the subject
 
 import msgspec
 import pytest

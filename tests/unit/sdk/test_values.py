@@ -271,7 +271,7 @@ def test_the_estimate_of_a_block_is_what_it_holds():
         before = tracemalloc.get_traced_memory()[0]
         for number in range(1_000, 3_000):
             with order.block("map") as block:
-                block.detail(**dict.fromkeys("abcde", f"{number:>64}"))
+                block.detail(**{name: f"{name}{number:>63}" for name in "abcde"})
         held = (tracemalloc.get_traced_memory()[0] - before) / 2_000
         tracemalloc.stop()
 
