@@ -1,6 +1,7 @@
 """What a span tells about its execution beyond what our records have fields for: details, exceptions, usage."""
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from flowtrail.intake.foreign import otlp_conventions as names
@@ -37,15 +38,20 @@ MAX_EVENTS: Final = 256
 _PLAIN: Final = frozenset({names.EXCEPTION_TYPE, names.EXCEPTION_MESSAGE, names.EXCEPTION_STACKTRACE})
 
 
-def details_of(span: Span, origin: Origin, cuts: Cuts, *, entering: bool) -> dict[str, Any]:
-    """Everything about a span that has no field of its own, by name; at most 64 names, the most useful ones."""
+def details_of(
+    span: Span, origin: Origin, cuts: Cuts, *, entering: bool, used: AbstractSet[str]
+) -> dict[str, Any]:
+    """Everything about a span that has no field of its own, by name; at most 64 names, the most useful ones.
+
+    `used` are attributes that have.
+    """
     found = extras_of(span, cuts) | origin.details
     cuts.count += origin.cuts
     if entering:
         found |= origin.arrival
         cuts.count += origin.arrival_cuts
     room = MAX_MAP_NAMES - len(found)
-    said = [pair for pair in span.attributes if not pair[0].startswith(names.PREFIX)]
+    said = [pair for pair in span.attributes if pair[0] not in used] if used else span.attributes
     if len(said) > room or cuts.count:
         room -= 1  # for the mark
     if len(said) > room:
@@ -166,15 +172,13 @@ def _instant(ns: int) -> int | None:
     return us if OLDEST_INSTANT_US <= us < NEWEST_INSTANT_US else None
 
 
-def usage_of(told: dict[str, Any], cuts: Cuts) -> dict[str, float] | None:
-    """What the execution used, as far as the span counts it."""
+def usage_of(told: dict[str, Any], cuts: Cuts, used: set[str]) -> dict[str, float] | None:
+    """What the execution used, as far as the span counts it; attributes of ours that say so go to `used`."""
     found: dict[str, float] = {}
     for name, value in told.items():
-        if name.startswith(names.USAGE) and name != names.USAGE:
-            if _is_usage(value):
-                found[cuts.name(name.removeprefix(names.USAGE))] = float(value)
-            else:
-                cuts.count += 1
+        if name.startswith(names.USAGE) and name != names.USAGE and _is_usage(value):
+            found[cuts.name(name.removeprefix(names.USAGE))] = float(value)
+            used.add(name)
     for named in names.USAGES:
         value = names.first(told, named.attributes)
         if named.name not in found and _is_usage(value):

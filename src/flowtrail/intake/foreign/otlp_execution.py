@@ -1,6 +1,6 @@
 """The execution that a span is."""
 
-from typing import Final
+from typing import Any, Final
 
 from flowtrail.intake.foreign import otlp_conventions as names
 from flowtrail.intake.foreign.otlp_details import exceptions_of, usage_of
@@ -57,7 +57,7 @@ def block_of(reading: Reading) -> BlockRecord:
         parent=None if span.parent_id in NO_PARENT else span.parent_id,
         attempt=_attempt(reading),
         worker=reading.text(names.WORKER) or reading.origin.worker,
-        usage=usage_of(reading.told, cuts),
+        usage=usage_of(reading.told, cuts, reading.used),
         exceptions=None if skip else exceptions,
         skip=skip,
     )
@@ -100,20 +100,22 @@ def _stage(reading: Reading) -> str:
 
 def _attempt(reading: Reading) -> int | None:
     said = reading.told.get(names.ATTEMPT)
-    if said is None:
-        before = names.first(reading.told, names.ATTEMPTS_BEFORE)
-        said = before + 1 if type(before) is int else None
-    return said if type(said) is int and 1 <= said <= MAX_ATTEMPT else None
+    if _is_attempt(said):
+        return int(reading.use(names.ATTEMPT))
+    before = names.first(reading.told, names.ATTEMPTS_BEFORE)
+    return before + 1 if type(before) is int and _is_attempt(before + 1) else None
+
+
+def _is_attempt(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= MAX_ATTEMPT
 
 
 def _skip(reading: Reading) -> Skip | None:
     predicate = reading.text(names.SKIP)
     if not predicate:
         return None
-    reason = reading.told.get(names.SKIP_REASON)
-    return Skip(
-        predicate,
-        None if reason is None else reading.cuts.text(as_text(reason), MAX_REASON_CHARS) or None,
-        reading.cuts.value(reading.told.get(names.SKIP_EXPECTED)),
-        reading.cuts.value(reading.told.get(names.SKIP_ACTUAL)),
-    )
+    compared = [
+        reading.cuts.value(reading.use(name)) if name in reading.told else None
+        for name in (names.SKIP_EXPECTED, names.SKIP_ACTUAL)
+    ]
+    return Skip(predicate, reading.text(names.SKIP_REASON, MAX_REASON_CHARS), *compared)

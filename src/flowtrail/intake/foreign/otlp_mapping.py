@@ -111,7 +111,8 @@ class _Transaction:
         found += [each for link in self.span.links if (each := self._relation(link)) is not None]
         # Last, since it counts what all of them had to cut.
         entering = self.reading.root or enters(self.span)
-        block.details = details_of(self.span, self.origin, self.cuts, entering=entering) or None
+        used = self.reading.used
+        block.details = details_of(self.span, self.origin, self.cuts, entering=entering, used=used) or None
         return found
 
     def _opened(self) -> TransactionRecord | None:
@@ -153,9 +154,11 @@ class _Transaction:
     def _keys(self) -> dict[str, str]:
         cuts = self.cuts
         found = {
-            cuts.name(name.removeprefix(names.KEY)): cuts.text(as_text(value), MAX_OBJECT_ID_CHARS)
-            for name, value in self.told.items()
-            if name.startswith(names.KEY) and name != names.KEY
+            cuts.name(name.removeprefix(names.KEY)): said
+            for name in self.told
+            if name.startswith(names.KEY)
+            and name != names.KEY
+            and (said := self.reading.text(name, MAX_OBJECT_ID_CHARS))
         }
         tables = (*self.mapping.settings.keys, *(names.KEYS if self.reading.root else ()))
         for named in tables:
@@ -168,32 +171,30 @@ class _Transaction:
 
     def _attributes(self) -> dict[str, Any]:
         said = [
-            (name.removeprefix(names.ATTRIBUTE), value)
-            for name, value in self.told.items()
-            if name.startswith(names.ATTRIBUTE)
+            (name.removeprefix(names.ATTRIBUTE), self.reading.use(name))
+            for name in self.told
+            if name.startswith(names.ATTRIBUTE) and name != names.ATTRIBUTE
         ]
         return self.cuts.map(said, MAX_DEPTH, MAX_MAP_NAMES)
 
     def _end(self, block: BlockRecord) -> EndRecord | None:
-        said = self.reading.text(names.OUTCOME)
+        said = self.told.get(names.OUTCOME)
+        if said in (*OUTCOMES, HANDED_ON):
+            self.reading.use(names.OUTCOME)
         ends = said in OUTCOMES or (said != HANDED_ON and self.reading.root)
-        if (
-            self.reading.ended is None
-            or not ends
-            or (self.own and said not in OUTCOMES and not self.reading.root)
-        ):
+        if self.reading.ended is None or not ends:
             return None
         if said not in OUTCOMES:
             said = "failed" if block.status == "failed" else "delivered"
-        reason = self.told.get(names.REASON)
+        reason = self.reading.text(names.REASON, MAX_REASON_CHARS)
         if reason is None and said == "failed":
-            reason = self.span.message
+            reason = self.cuts.text(self.span.message, MAX_REASON_CHARS) or None
         return EndRecord(
             transaction=self.reading.id,
             at=self.reading.ended,
-            outcome=said,
+            outcome=str(said),
             ended_at=self.reading.ended,
-            reason=None if reason is None else self.cuts.text(as_text(reason), MAX_REASON_CHARS) or None,
+            reason=reason,
             predicate=self.reading.text(names.PREDICATE)
             or (block.skip.predicate if block.skip and said == "filtered" else None),
         )

@@ -25,6 +25,8 @@ class Reading:
         self._settings, self.span, self.origin = settings, span, origin
         self.told: dict[str, Any] = dict(span.attributes)
         self.cuts = cuts
+        self.used: set[str] = set()
+        """Attributes of ours that were understood; the others stay details, as they came."""
         check_ids(span)
         if span.started_ns == 0:
             raise Refusal(
@@ -32,7 +34,10 @@ class Reading:
             )
         self.started = _instant(span.started_ns, "start_time_unix_nano")
         self.ended = _instant(span.ended_ns, "end_time_unix_nano") if span.ended_ns else None
-        self.root = span.parent_id in NO_PARENT or self.told.get(names.ROOT) is True
+        self.root = span.parent_id in NO_PARENT
+        if self.told.get(names.ROOT) is True:
+            self.use(names.ROOT)
+            self.root = True
         self.flow = self.text(names.FLOW) or origin.flow
         self.object = self._object()
         self.id = span.trace_id
@@ -52,7 +57,16 @@ class Reading:
     def text(self, name: str, most: int = MAX_NAME_CHARS) -> str | None:
         """What the span says under one of our names, as text that is not empty."""
         value = self.told.get(name)
-        return None if value is None else self.cuts.text(as_text(value), most) or None
+        said = None if value is None else self.cuts.text(as_text(value), most)
+        if not said:
+            return None
+        self.used.add(name)
+        return said
+
+    def use(self, name: str) -> Any:
+        """The value of an attribute of ours that is understood as it is."""
+        self.used.add(name)
+        return self.told[name]
 
 
 def check_ids(span: Span) -> None:

@@ -171,6 +171,24 @@ def test_a_skip_names_its_predicate():
     assert (found.skip.expected, found.skip.actual) == (["DE", "AT"], "AQ")
 
 
+def test_what_is_ours_but_cannot_be_meant_stays_a_detail():
+    wrong = {
+        "flowtrail.outcome": "done",
+        "flowtrail.attempt": 0,
+        "flowtrail.usage.cpu_seconds": "a lot",
+        "flowtrail.root": "yes",
+        "flowtrail.skip.reason": "without a predicate",
+        "flowtrail.object.type": "order",
+        "flowtrail.reason": "nothing ended",
+        "flowtrail.key.": "k",
+        "flowtrail.nonsense": 1,
+    }
+    told = records(span(wrong))
+
+    assert [type(record) for record in told] == [BlockRecord]
+    assert {name: told[0].details[name] for name in wrong} == wrong
+
+
 # --- failures ---------------------------------------------------------------------------------------------
 
 
