@@ -173,6 +173,13 @@ class _Buckets:
         self._asked, self._edges, self._shown = asked, table.edges, shown
         self._known: dict[int, tuple[str, str, float, str]] = {}
 
+    def lasted(self, bucket: int) -> float:
+        """The seconds over which what is under way was added up: where the end is open that goes on until now, however
+        long ago the last transaction came."""
+        if self._asked.step is not None or self._edges[bucket + 1] != ALL_TIME[1] or self._shown is None:
+            return self[bucket][2]
+        return max(self._asked.now - self._shown[0], 0) / MICROS
+
     def __getitem__(self, bucket: int) -> tuple[str, str, float, str]:
         """Two instants, seconds, and the range as text; where the range is open, so is the text."""
         known = self._known.get(bucket)
@@ -199,7 +206,7 @@ def _answer(
         if entry is None:
             group = {name: value or None for name, value in zip(asked.group_by, values, strict=True)}
             entry = entries[row.bucket, values] = {"from": since, "to": until, "group": group}
-        entry.update(measures(row, listings, seconds, span))
+        entry.update(measures(row, listings, seconds, buckets.lasted(row.bucket), span))
     return {
         "from": None if shown is None else format_instant(shown[0]),
         "to": None if shown is None else format_instant(shown[1]),
@@ -209,7 +216,7 @@ def _answer(
     }
 
 
-def _measures(row: Row, listings: Listings, seconds: float, span: str) -> Json:
+def _measures(row: Row, listings: Listings, seconds: float, lasted: float, span: str) -> Json:
     cell = row.tallied.cell
     if row.group[0] == EXECUTIONS:
         told = counts(cell, EXECUTION_COUNTS, seconds)
@@ -217,18 +224,18 @@ def _measures(row: Row, listings: Listings, seconds: float, span: str) -> Json:
             "executions": {**told, **listings.executions(told, row.group, span)},
             "wait_s": waits(row.tallied),
             "work_s": works(row.tallied),
-            "waiting": level(row.waiting, seconds),
-            "working": level(row.working, seconds),
+            "waiting": level(row.waiting, lasted),
+            "working": level(row.working, lasted),
             "usage": usage(cell),
         }
     told = counts(cell, TRANSACTION_COUNTS, seconds)
     return {
         "transactions": {**told, **listings.transactions(told, row.group, span)},
         "duration_s": works(row.tallied),
-        "in_transit": level(row.working, seconds),
+        "in_transit": level(row.working, lasted),
     }
 
 
-def _statuses(row: Row, listings: Listings, seconds: float, span: str) -> Json:
+def _statuses(row: Row, listings: Listings, seconds: float, _: float, span: str) -> Json:
     told = counts(row.tallied.cell, {"arrivals": TRANSACTION_COUNTS["arrivals"]}, seconds)
     return {"transactions": {**told, **listings.transactions(told, row.group, span)}}

@@ -57,11 +57,6 @@ STATISTICS: Final = (
     FROM,
     TO,
     Parameter(
-        "source",
-        "`scan` computes from the rows: exact percentiles, minimum and maximum; `cells` refuses what only rows can.",
-        {"type": "string", "enum": ["cells", "scan"]},
-    ),
-    Parameter(
         "step",
         "The width of a bucket: whole minutes such as `15m`, `1h`, `1d`, `1w`; `1mo`, `1y`. One bucket without.",
         _TEXT,

@@ -328,6 +328,18 @@ def test_buckets_stand_at_multiples_of_the_step_and_the_outer_ones_are_cut():
     assert spans == [(1, 2), (2, 4), (4, 5)]
 
 
+def test_one_that_is_under_way_for_days_is_never_more_than_one_on_average():
+    waiting = TransactionRecord(
+        id=b"\7" * 16, at=T, flow="shop", object_type="order", object_id="7", created_at=T
+    )
+
+    answer = get_statistics(store_of([waiting]), TENANT, now=T + 36 * 3_600_000_000)
+
+    level = answer["buckets"][0]["in_transit"]
+    assert level["total_s"] == 36 * 3_600
+    assert level["average"] <= 1
+
+
 def test_a_store_without_anything_has_no_buckets():
     answer = get_statistics(store_of([]), TENANT, step="1h", group_by="block", now=T)
 
