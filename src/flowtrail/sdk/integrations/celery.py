@@ -14,7 +14,7 @@ from celery import signals
 from flowtrail.model import clock
 from flowtrail.model.instants import format_instant
 from flowtrail.sdk.ambient import current_transaction
-from flowtrail.sdk.announcing import flow_or_unnamed
+from flowtrail.sdk.announcing import flow_or_unnamed, known_id
 from flowtrail.sdk.api import transaction as new_transaction
 from flowtrail.sdk.handing import take_over
 from flowtrail.sdk.integrations.guarding import guarded
@@ -100,13 +100,14 @@ class Tasks:
         )
         if identity is not None:
             return _Running(Transaction(identity))
-        if self._identify is None:
-            return _Running(new_transaction(TASK, task_id, flow=self._flow))
-        said = self._identify(task, args, kwargs)
+        said = (TASK, task_id) if self._identify is None else self._identify(task, args, kwargs)
         if said is None:
             return None
         kind, object_id, *keys = said
-        return _Running(new_transaction(kind, object_id, keys=keys[0] if keys else None, flow=self._flow))
+        known = keys[0] if keys else None
+        # Delivered twice, or run again in place, it is the same one.
+        own = known_id(task_id)
+        return _Running(new_transaction(kind, object_id, keys=known, flow=self._flow, id=own))
 
     @property
     def _told_flow(self) -> str:
@@ -137,6 +138,8 @@ class Tasks:
             running.fail("rejected")
         elif state == "IGNORED":
             running.ignore()
+        elif state == "RETRY":
+            running.go_on()
         running.leave()
 
     def _innermost(self, task_id: str) -> "_Running | None":
@@ -170,6 +173,10 @@ class _Running:
         self.block.skip("celery.ignored")
         if not self.is_inside:
             self.transaction.filter("celery.ignored")
+
+    def go_on(self) -> None:
+        if not self.is_inside:
+            self.transaction.inject(handover=True)
 
     def leave(self) -> None:
         self.block.__exit__(None, None, None)

@@ -1,0 +1,247 @@
+"""Tasks of Celery: run in place, and by a worker with a broker in memory."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery, shared_task, signals
+from celery.contrib.testing.worker import start_worker
+from celery.exceptions import Ignore, Reject
+
+import flowtrail as sdk
+from flowtrail.sdk.integrations.celery import Tasks, connect
+from tests.support.faults import until
+
+WAIT_S = 20
+
+
+@shared_task(name="shop.deliver", ignore_result=False)
+def deliver(order: str) -> str:
+    with sdk.block("send"):
+        return f"delivered {order}"
+
+
+@shared_task(name="shop.fail")
+def fail(order: str) -> None:
+    raise KeyError("sku")
+
+
+@shared_task(name="shop.again", bind=True, max_retries=2)
+def again(self, order: str) -> int:
+    if self.request.retries < 2:
+        raise self.retry(exc=ConnectionError("partner is away"), countdown=0)
+    return self.request.retries
+
+
+@shared_task(name="shop.ignore")
+def ignore(order: str) -> None:
+    raise Ignore
+
+
+@shared_task(name="shop.reject")
+def reject(order: str) -> None:
+    raise Reject("no", requeue=False)
+
+
+@shared_task(name="shop.split")
+def split(order: str) -> str:
+    return deliver.delay(order).id
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Celery]:
+    app = Celery("shop", broker="memory://", backend="cache+memory://")
+    app.conf.task_default_queue = uuid.uuid4().hex
+    app.set_default()
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def worker(app: Celery) -> Iterator[None]:
+    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=WAIT_S):
+        yield
+
+
+@pytest.fixture
+def in_place(app: Celery) -> Iterator[None]:
+    app.conf.task_always_eager = True
+    yield
+    app.conf.task_always_eager = False
+
+
+@pytest.fixture
+def tasks(flowtrail) -> Iterator[Tasks]:
+    listening = connect()
+    yield listening
+    listening.disconnect()
+
+
+def until_ended(flowtrail, object_id) -> None:
+    """The result of a task is there a moment before its worker is done with it."""
+    until(lambda: flowtrail.get(object_id).status != "in_transit")
+
+
+# ------------------------------------------------------------------------------------- by a worker
+
+
+def test_a_task_sent_from_a_transaction_is_a_block_of_it_which_waited(flowtrail, tasks, worker):
+    with sdk.transaction("order", "4711") as order, order.block("hand on"):
+        result = deliver.delay("4711")
+    assert result.get(timeout=WAIT_S) == "delivered 4711"
+
+    seen = flowtrail.assert_path("4711", ["hand on", "shop.deliver", "send"])
+    block = seen.block("shop.deliver")
+    assert block["queued_at"] is not None
+    assert block["wait_s"] > 0
+    assert block["parent"] == seen.block("hand on")["id"]
+    assert seen.block("send")["parent"] == block["id"]
+    assert len(flowtrail.transactions) == 1
+
+
+def test_a_task_of_nobody_is_a_transaction_of_its_own(flowtrail, tasks, worker):
+    result = deliver.delay("4711")
+    result.get(timeout=WAIT_S)
+
+    seen = flowtrail.assert_path(result.id, ["shop.deliver", "send"])
+    assert seen.object_type == "task"
+    until_ended(flowtrail, result.id)
+    flowtrail.assert_delivered(result.id)
+
+
+def test_a_task_that_fails_fails_its_own_transaction(flowtrail, tasks, worker):
+    result = fail.delay("4711")
+    with pytest.raises(KeyError):
+        result.get(timeout=WAIT_S)
+
+    until_ended(flowtrail, result.id)
+    flowtrail.assert_failed(result.id, KeyError, block="shop.fail", match="sku")
+
+
+def test_a_task_that_fails_is_a_failed_block_of_who_sent_it(flowtrail, tasks, worker):
+    with sdk.transaction("order", "4711"):
+        result = fail.delay("4711")
+    with pytest.raises(KeyError):
+        result.get(timeout=WAIT_S)
+
+    until(lambda: "running" not in [block["status"] for block in flowtrail.get("4711").blocks])
+    flowtrail.assert_path("4711", ["shop.fail/failed"])
+    flowtrail.assert_delivered("4711")
+
+
+@pytest.mark.parametrize("sent_from_a_transaction", [False, True])
+def test_a_task_sent_again_goes_on_as_the_next_attempt(flowtrail, tasks, worker, sent_from_a_transaction):
+    if sent_from_a_transaction:
+        with sdk.transaction("order", "4711"):
+            result = again.delay("4711")
+    else:
+        result = again.delay("4711")
+    assert result.get(timeout=WAIT_S) == 2
+
+    about = "4711" if sent_from_a_transaction else result.id
+    until_ended(flowtrail, about)
+    until(lambda: "running" not in [block["status"] for block in flowtrail.get(about).blocks])
+    seen = flowtrail.assert_path(about, ["shop.again/failed", "shop.again/failed", "shop.again/succeeded"])
+    assert [block["attempt"] for block in seen.blocks] == [1, 2, 3]
+    assert seen.blocks[0]["exceptions"][0]["type"] == "ConnectionError"
+    flowtrail.assert_delivered(about)
+    assert len(flowtrail.transactions) == 1
+
+
+def test_a_task_that_sends_another_takes_the_transaction_along(flowtrail, tasks, worker):
+    with sdk.transaction("order", "4711"):
+        result = split.delay("4711")
+    deliver.AsyncResult(result.get(timeout=WAIT_S)).get(timeout=WAIT_S)
+
+    seen = flowtrail.assert_path("4711", ["shop.split", "shop.deliver", "send"])
+    assert seen.block("shop.deliver")["parent"] == seen.block("shop.split")["id"]
+
+
+# ------------------------------------------------------------------------------------- in place
+
+
+def test_a_task_run_in_place_is_a_block_where_it_is_called(flowtrail, tasks, in_place):
+    with sdk.transaction("order", "4711") as order, order.block("hand on"):
+        assert deliver.delay("4711").get() == "delivered 4711"
+
+    flowtrail.assert_path("4711", ["hand on", "shop.deliver", "send"])
+    assert sdk.current_transaction() is None
+
+
+def test_a_task_run_again_in_place_is_one_transaction(flowtrail, tasks, in_place):
+    result = again.delay("4711")
+    assert result.get() == 2
+
+    (seen,) = flowtrail.transactions
+    assert [block["status"] for block in seen.blocks] == ["failed", "failed", "succeeded"]
+    assert [block["attempt"] for block in seen.blocks] == [1, 2, 3]
+    assert seen.id == result.id.replace("-", "")
+    flowtrail.assert_delivered(result.id)
+
+
+def test_a_task_that_is_ignored_is_skipped_and_one_that_is_rejected_failed(flowtrail, tasks, in_place):
+    ignored, rejected = ignore.delay("1"), reject.delay("2")
+
+    flowtrail.assert_skipped(ignored.id, by="celery.ignored")
+    flowtrail.assert_filtered(ignored.id, by="celery.ignored")
+    flowtrail.assert_failed(rejected.id, match="rejected")
+
+
+def test_the_application_says_what_a_task_is_about(flowtrail, app, in_place):
+    def identify(task, args, kwargs):
+        return ("order", args[0], {"task": task.name}) if task.name == "shop.deliver" else None
+
+    listening = connect(identify=identify, flow="shop-to-erp", stage="egress")
+    try:
+        deliver.delay("4711")
+        fail.delay("4712")
+    finally:
+        listening.disconnect()
+
+    (seen,) = flowtrail.transactions
+    assert (seen.object_type, seen.object_id, seen.flow) == ("order", "4711", "shop-to-erp")
+    assert seen.keys == {"task": "shop.deliver"}
+    assert seen.block("shop.deliver")["stage"] == "egress"
+
+
+def test_what_is_wrong_in_the_applications_own_words_does_not_stop_a_task(flowtrail, in_place, app):
+    def wrong(*_: object) -> None:
+        raise RuntimeError("no idea")
+
+    listening = connect(identify=wrong)
+    try:
+        assert deliver.delay("4711").get() == "delivered 4711"
+    finally:
+        listening.disconnect()
+
+    assert flowtrail.transactions == []
+
+
+def test_connecting_twice_records_a_task_once_each_and_disconnecting_ends_it(flowtrail, app, in_place):
+    before = [len(signal.receivers) for signal in (signals.task_prerun, signals.task_postrun)]
+    listening = connect()
+    listening.connect()
+    listening.disconnect()
+
+    deliver.delay("4711")
+
+    assert flowtrail.transactions == []
+    assert [len(signal.receivers) for signal in (signals.task_prerun, signals.task_postrun)] == before
+
+
+def test_nothing_is_written_into_headers_where_that_was_said(flowtrail, app):
+    heard = []
+
+    def hear(headers=None, **_: object) -> None:
+        heard.append(dict(headers))
+
+    listening = connect(inject=False)
+    signals.before_task_publish.connect(hear)
+    try:
+        with sdk.transaction("order", "4711"):
+            deliver.delay("4711")
+    finally:
+        listening.disconnect()
+        signals.before_task_publish.disconnect(hear)
+
+    assert not {"traceparent", "baggage", "flowtrail-queued-at"} & heard[0].keys()
