@@ -39,7 +39,6 @@ if os.environ.get("TEST_TOLD"):
 
     def tell():
         # Runs after everything of ours, whose hook was registered later.
-        from flowtrail.sdk.producer import producer
         delay_s = time.monotonic() - marked[-1] if marked else None
         tasks = lambda: len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
         # A thread that has ended may take the system a moment more.
@@ -48,6 +47,7 @@ if os.environ.get("TEST_TOLD"):
             time.sleep(0.001)
         counts = producer.sink.counts()
         told = {
+            "puts": next(puts),
             "produced": counts.produced,
             "accepted": counts.accepted,
             "rejected": counts.rejected,
@@ -68,6 +68,24 @@ if os.environ.get("TEST_TOLD"):
     import flowtrail
 
     flowtrail.init(flow=os.environ["TEST_FLOW"])
+
+    # Counted once more, by somebody else: what a fork, a thread or a signal handler puts, too.
+    import itertools
+    from flowtrail.sdk.producer import producer
+
+    puts = itertools.count()
+    taking = producer.put
+
+    def put(item):
+        next(puts)
+        taking(item)
+
+    def begin_to_count():
+        global puts
+        puts = itertools.count()
+
+    producer.put = put
+    os.register_at_fork(after_in_child=begin_to_count)
     # Hooks run last in, first out: ours has all the time between this one and `tell`.
     atexit.register(lambda: marked.append(time.monotonic()))
 
