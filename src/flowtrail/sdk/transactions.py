@@ -12,7 +12,7 @@ from flowtrail.model.statuses import RELATIONS
 from flowtrail.sdk import announcing
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.carriers import Setter
-from flowtrail.sdk.context import NO_THREAD, enter, innermost, leave, own_thread
+from flowtrail.sdk.context import NO_THREAD, enter, innermost, leave, own_thread, part_chain
 from flowtrail.sdk.endings import CANCELLED, FAILED, FINE, judge
 from flowtrail.sdk.handing import hand_on
 from flowtrail.sdk.identity import Identity, Outcome
@@ -159,6 +159,8 @@ class Transaction:
         self.ended = clock.now_s()
         self.thread = NO_THREAD
         self.block = partial(_late_block, ref(self))
+        if self.top is not None:
+            part_chain(self.top)
         if self._ends_here:
             outcome = self._outcome
             fields = {

@@ -204,3 +204,13 @@ def test_asyncio_and_logging_are_loaded_only_when_they_are_needed():
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
 
     assert ran.stdout.split() == []
+
+
+def test_blocks_that_are_never_left_do_not_bring_the_host_down(sink):
+    with flowtrail.transaction("order", "4711") as order:
+        for _ in range(300_000):
+            order.block("map").__enter__()
+        sink.items.clear()
+
+    del order
+    assert sink.of("end")
