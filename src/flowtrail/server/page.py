@@ -15,6 +15,7 @@ from starlette.responses import Response
 from flowtrail import __version__
 from flowtrail.model.clock import MICROS, now_us
 from flowtrail.model.errors import FlowtrailError
+from flowtrail.projection.life import told_seconds
 from flowtrail.query import producers, transactions
 from flowtrail.server.parameters import PAGE, read_parameters
 from flowtrail.server.problems import problem_of
@@ -149,7 +150,11 @@ def _document(services: Services, query: str, content: str, views: str, losses: 
 
 def _running(services: Services, views: str) -> str:
     kind = services.settings.store.partition(":")[0]
-    said = [f"version {__version__}", f"store: {kind}", f"up for {_span(now_us() - services.started_at)}"]
+    said = [
+        f"version {__version__}",
+        f"store: {kind}",
+        f"up for {told_seconds((now_us() - services.started_at) / MICROS)}",
+    ]
     wrong = []
     if services.intake is None:
         said.append("reads only")
@@ -179,7 +184,7 @@ def _row(row: dict[str, Any]) -> str:
     if len(name) > 120:
         name = name[:119] + "…"
     at = row["current_block"] or row["predicate"] or row["reason"] or ""
-    took = "" if row["duration_s"] is None else _span(round(row["duration_s"] * MICROS))
+    took = told_seconds(row["duration_s"])
     updated = (row["updated_at"] or "")[:19].replace("T", " ")
     return (
         f'<tr><td class="s {escape(status)}">{escape(status.replace("_", " "))}</td>'
@@ -187,15 +192,6 @@ def _row(row: dict[str, Any]) -> str:
         f"<td>{escape(row['flow'] or '')}</td><td>{escape(at[:120])}</td>"
         f'<td class="n">{escape(updated)}</td><td class="n">{escape(took)}</td></tr>'
     )
-
-
-def _span(us: int) -> str:
-    """A duration for people."""
-    seconds = us / MICROS
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2f} s"
 
 
 def _to_try(services: Services) -> str:
