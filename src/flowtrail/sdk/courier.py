@@ -17,7 +17,7 @@ from flowtrail.sdk.notices import is_heard, leave_list_of_threads, logger, warn_
 from flowtrail.sdk.orders import Orders
 from flowtrail.sdk.outbox import Outbox
 from flowtrail.sdk.packing import pack
-from flowtrail.sdk.parcels import Parcel, Queued, report_of
+from flowtrail.sdk.parcels import Bounds, Parcel, Queued, report_of
 from flowtrail.sdk.settings import MIB, Settings
 from flowtrail.sdk.spill import Spill
 from flowtrail.sdk.spilled import Spilled
@@ -35,6 +35,9 @@ _REPORT_LOSS_S: Final = 5.0
 """Between two reports when something was given up since."""
 _SHORT_S: Final = 0.005
 """Between two looks while somebody waits for a flush."""
+_LONGEST_ANSWER_BYTES: Final = 1024 * 1024
+_REFUSAL_BYTES: Final = 512
+"""What an answer may hold for each record: the longest honest one refuses them all, and says why."""
 _PARTS: Final = 32
 """How many parcels' worth of bytes the memory has: one parcel is encoded, joined, packed and answered at a time."""
 
@@ -68,11 +71,13 @@ class Courier:
         self._outbox, self._spill = outbox, spill
         self._inlet: Outbox | Spill = outbox if spill is None else spill
         self._parcel_bytes = settings.memory_mib * MIB // _PARTS
-        queued = Queued(outbox, tally, producer, self._parcel_bytes)
+        answer_bytes = min(2 * self._parcel_bytes, _LONGEST_ANSWER_BYTES)
+        bounds = Bounds(self._parcel_bytes, answer_bytes // _REFUSAL_BYTES)
+        queued = Queued(outbox, tally, producer, bounds)
         self._source: Source = queued
         if spill is not None:
-            self._source = Spilled(spill, queued, tally, producer, self._parcel_bytes)
-        self.transport = HttpTransport(settings.url, self._tend)
+            self._source = Spilled(spill, queued, tally, producer, bounds)
+        self.transport = HttpTransport(settings.url, answer_bytes, self._tend)
         self.parcels: deque[Parcel] = deque()
         self._packs = not settings.on_loopback
         self._failures = 0
@@ -146,6 +151,8 @@ class Courier:
 
     def _apply(self, verdict: Verdict, parcel: Parcel) -> bool:
         if isinstance(verdict, Later):
+            if verdict.in_halves:
+                self._divide(parcel)
             return self._later(verdict.why, verdict.wait_s)
         self._failures = 0
         if isinstance(verdict, Uncompressed):
@@ -155,11 +162,14 @@ class Courier:
         elif len(parcel.lines) == 1:
             self._settle(parcel, {0: verdict.code})
         else:
-            with self._tally.lock:
-                if not self._tally.sealed:
-                    self.parcels.popleft()
-                    self.parcels.extendleft(reversed(parcel.halves()))
+            self._divide(parcel)
         return True
+
+    def _divide(self, parcel: Parcel) -> None:
+        with self._tally.lock:
+            if not self._tally.sealed:
+                self.parcels.popleft()
+                self.parcels.extendleft(reversed(parcel.halves()))
 
     def _settle(self, parcel: Parcel, rejected: dict[int, str]) -> None:
         tally = self._tally

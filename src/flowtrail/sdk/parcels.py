@@ -14,16 +14,20 @@ from flowtrail.model.limits import MAX_RECORD_BYTES
 from flowtrail.sdk.counts import Tally
 from flowtrail.sdk.outbox import Item, Outbox
 
-MOST_RECORDS: Final = 2_000
-"""In one parcel: an answer that rejects them all still fits into what is read of it."""
 _AT_ONCE_BYTES: Final = 64 * 1024
 """Of items that are taken from the queue together, before they are encoded."""
-_AT_ONCE: Final = 256
 
 UNENCODABLE: Final = "unencodable"
 TOO_LARGE: Final = "record_too_large"
 
 encode: Final = msgspec.json.Encoder().encode
+
+
+class Bounds(NamedTuple):
+    """Of one parcel, beyond which it begins to be full."""
+
+    most_bytes: int
+    most_records: int
 
 
 class Parcel(NamedTuple):
@@ -94,16 +98,18 @@ def report_of(produced: int, tally: Tally, dropped: dict[str, int]) -> dict[str,
 class Queued:
     """Parcels of what waits in memory."""
 
-    def __init__(self, outbox: Outbox, tally: Tally, producer: str, most_bytes: int) -> None:
-        self._outbox, self._tally = outbox, tally
-        self._most = most_bytes
+    def __init__(self, outbox: Outbox, tally: Tally, producer: str, bounds: Bounds) -> None:
+        self._outbox, self._tally, self._bounds = outbox, tally, bounds
         self._stamp = Stamp(producer)
 
     def next(self, report: Callable[[], dict[str, Any] | None]) -> Parcel | None:
         """What waits, up to a parcel's size; with a report behind it if there is one."""
         lines: list[bytes] = []
         size = 0
-        while size < self._most and len(lines) < MOST_RECORDS - 1 and (items := self._take()):
+        bounds = self._bounds
+        while size < bounds.most_bytes and (room := bounds.most_records - len(lines)) > 0:
+            if not (items := self._take(room)):
+                break
             for item in items:
                 if (line := self._line_of(item)) is not None:
                     lines.append(line)
@@ -119,12 +125,12 @@ class Queued:
         """Whoever puts rings."""
         return False
 
-    def _take(self) -> list[Item]:
+    def _take(self, most: int) -> list[Item]:
         items: list[Item] = []
         tally = self._tally
         size = 0
         with tally.lock:
-            while not tally.sealed and size < _AT_ONCE_BYTES and len(items) < _AT_ONCE:
+            while not tally.sealed and size < _AT_ONCE_BYTES and len(items) < most:
                 if (item := self._outbox.take()) is None:
                     break
                 items.append(item)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flowtrail.model.clock import monotonic_s
 from flowtrail.sdk.counts import Tally
-from flowtrail.sdk.parcels import MOST_RECORDS, Parcel, Queued, Stamp, encode
+from flowtrail.sdk.parcels import Bounds, Parcel, Queued, Stamp, encode
 from flowtrail.sdk.segments import Segment, open_segment, read_frame
 from flowtrail.sdk.sessions import lock_session, release_session, sessions_in
 from flowtrail.sdk.spill import Spill
@@ -24,12 +24,12 @@ Report = Callable[[], dict[str, Any] | None]
 class Spilled:
     """What `Queued` is for memory. Own records and adopted ones take turns."""
 
-    def __init__(self, spill: Spill, queued: Queued, tally: Tally, producer: str, most_bytes: int) -> None:
+    def __init__(self, spill: Spill, queued: Queued, tally: Tally, producer: str, bounds: Bounds) -> None:
         self._spill, self._queued, self._tally = spill, queued, tally
         self._stamp = Stamp(producer)
-        self._most = most_bytes
+        self._bounds = bounds
         self._torn: tuple[Segment | None, int, float] = (None, 0, 0.0)
-        self.left = LeftBehind(spill.directory, spill.target, spill.name, most_bytes)
+        self.left = LeftBehind(spill.directory, spill.target, spill.name, bounds)
         self._is_our_turn = True
 
     def next(self, report: Report) -> Parcel | None:
@@ -51,7 +51,7 @@ class Spilled:
         while self._spill.sealed and self._spill.sealed[0].is_done:
             self._spill.sealed.popleft().remove()
         for segment in (*self._spill.sealed, self._spill.current):
-            lines, reports = _read(segment, self._stamp, self._most, skips=self._is_torn(segment))
+            lines, reports = _read(segment, self._stamp, self._bounds, skips=self._is_torn(segment))
             if lines:
                 records = len(lines) - len(reports)
                 with self._tally.lock:
@@ -75,9 +75,9 @@ class Spilled:
 class LeftBehind:
     """Sessions whose processes are gone, one after the other."""
 
-    def __init__(self, directory: Path, target: str, own: str, most_bytes: int) -> None:
+    def __init__(self, directory: Path, target: str, own: str, bounds: Bounds) -> None:
         self._directory, self._target, self._own = directory, target, own
-        self._most = most_bytes
+        self._bounds = bounds
         self._looked_at = -_LOOK_EVERY_S
         self._session: tuple[str, int] | None = None
         self._paths: deque[Path] = deque()
@@ -99,7 +99,7 @@ class LeftBehind:
             else:
                 self._leave(keep=False)
                 continue
-            lines, reports = _read(segment, Stamp(segment.producer), self._most, skips=True)
+            lines, reports = _read(segment, Stamp(segment.producer), self._bounds, skips=True)
             if lines:
                 return Parcel(lines, reports, adopted=True, advance=segment.settle)
         return None
@@ -156,12 +156,12 @@ class LeftBehind:
 
 
 def _read(
-    segment: Segment, stamp: Stamp, most_bytes: int, *, skips: bool
+    segment: Segment, stamp: Stamp, bounds: Bounds, *, skips: bool
 ) -> tuple[list[bytes], frozenset[int]]:
     lines: list[bytes] = []
     reports: list[int] = []
     size = 0
-    while size < most_bytes and len(lines) < MOST_RECORDS:
+    while size < bounds.most_bytes and len(lines) < bounds.most_records:
         frame = read_frame(segment, skips=skips)
         if frame is None:
             if skips:

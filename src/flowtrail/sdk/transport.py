@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from flowtrail.model.clock import monotonic_s
 from flowtrail.sdk.verdicts import Answer
 
-MAX_ANSWER_BYTES: Final = 1024 * 1024
-"""Of head and body: the longest honest one names every record of a batch as rejected."""
+_HEAD_BYTES: Final = 64 * 1024
+"""What an answer may have beside its body."""
 _PIECE: Final = 64 * 1024
 """What is given to the network at once; between two pieces the time is looked at."""
 _SLICE_S: Final = 0.25
@@ -50,10 +50,11 @@ class Transport(Protocol):
 class HttpTransport:
     """`POST` to `URL/v1/records`, over one connection that is kept while it lasts.
 
-    `between` is called at least every `_SLICE_S` while the network is waited for, but for a name being resolved.
+    Of an answer `most_bytes` are read. `between` is called at least every `_SLICE_S` while the network is waited for, but for a name being resolved.
     """
 
-    def __init__(self, url: str, between: Callable[[], None]) -> None:
+    def __init__(self, url: str, most_bytes: int, between: Callable[[], None]) -> None:
+        self._most_bytes = most_bytes
         parts = urlsplit(url)
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
@@ -84,15 +85,15 @@ class HttpTransport:
         line = self._line
         if line is None:
             line = self._connect(until)
-        line.begin(until)
+        line.begin(until, self._most_bytes + _HEAD_BYTES)
         line.send(self._head(body, headers))
         line.send(body)
         response = http.client.HTTPResponse(line, method="POST")  # type: ignore[arg-type]
         try:
             response.begin()
-            came = response.read(MAX_ANSWER_BYTES)
+            came = response.read(self._most_bytes)
             is_whole = response.isclosed() or not response.read(1)
-            answer = Answer(response.status, came, response.headers.get("Retry-After"))
+            answer = Answer(response.status, came, response.headers.get("Retry-After"), is_whole=is_whole)
             if not is_whole or response.will_close:
                 self.close()
             return answer
@@ -115,7 +116,7 @@ class HttpTransport:
         ):
             line = self._line = _Line(socket.socket(family, kind, protocol), self._between)
             try:
-                line.begin(until)
+                line.begin(until, 0)
                 line.connect(address)
                 if self._secure:
                     line.secure(self._tls(), self._host)
@@ -154,11 +155,10 @@ class _Line:
         self._between = between
         self._is_cut = False
 
-    def begin(self, until: float) -> None:
+    def begin(self, until: float, most_bytes: int) -> None:
         """One exchange begins."""
         self._until = until
-        # What is read beyond the body's bound is what tells that there is more.
-        self._left_bytes = MAX_ANSWER_BYTES + _PIECE
+        self._left_bytes = most_bytes
 
     def connect(self, address: Any) -> None:
         if (code := self._socket.connect_ex(address)) not in {0, EINPROGRESS, EWOULDBLOCK, EAGAIN}:

@@ -24,6 +24,8 @@ class Answer:
     status: int
     body: bytes
     retry_after: str | None = None
+    is_whole: bool = True
+    """Whether this is all that came: not more than is read of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,12 @@ class Divide:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Nothing is settled; send the same again. `wait_s` is what the server asked for."""
+    """Nothing is settled; send the same again. `wait_s` is what the server asked for. `in_halves`: an answer about
+    fewer records may be one that can be read."""
 
     why: str
     wait_s: float | None = None
+    in_halves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ _problem: Final = msgspec.json.Decoder(_Problem).decode
 
 def judge(answer: Answer, records: int, *, compressed: bool) -> Verdict:
     """What an answer to that many records means."""
+    if not answer.is_whole:
+        return Later("the answer is longer than it may be", in_halves=records > 1)
     if answer.status == 200:
         return _of_receipt(answer, records)
     problem = _read_problem(answer)

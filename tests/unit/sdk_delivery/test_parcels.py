@@ -6,7 +6,7 @@ import pytest
 from flowtrail.model.limits import MAX_RECORD_BYTES
 from flowtrail.sdk.counts import Tally
 from flowtrail.sdk.outbox import Outbox
-from flowtrail.sdk.parcels import Parcel, Queued, new_session
+from flowtrail.sdk.parcels import Bounds, Parcel, Queued, new_session
 from tests.support.items import Told
 
 PRODUCER = "shop-1/7f3a"
@@ -18,7 +18,7 @@ def box():
 
 
 def queued(box, tally=None, most_bytes=100_000):
-    return Queued(box, tally or Tally(), PRODUCER, most_bytes)
+    return Queued(box, tally or Tally(), PRODUCER, Bounds(most_bytes, 2_000))
 
 
 def none():

@@ -8,14 +8,14 @@ import pytest
 
 from flowtrail.sdk.counts import Tally
 from flowtrail.sdk.outbox import Outbox
-from flowtrail.sdk.parcels import Queued
+from flowtrail.sdk.parcels import Bounds, Queued
 from flowtrail.sdk.segments import SEGMENT_BYTES, open_segment, read_frame
 from flowtrail.sdk.settings import MIB, Settings
 from flowtrail.sdk.spill import Spill
 from flowtrail.sdk.spilled import Spilled
 from tests.support.items import Told
 
-MOST_BYTES = 10_000
+BOUNDS = Bounds(10_000, 2_000)
 
 
 class Household:
@@ -29,8 +29,8 @@ class Household:
         self.source = self.spilled()
 
     def spilled(self):
-        queued = Queued(self.box, self.tally, "shop-1/queued", MOST_BYTES)
-        return Spilled(self.spill, queued, self.tally, "shop-1/7f3a", MOST_BYTES)
+        queued = Queued(self.box, self.tally, "shop-1/queued", BOUNDS)
+        return Spilled(self.spill, queued, self.tally, "shop-1/7f3a", BOUNDS)
 
     def sent(self):
         """Everything the source gives, settled."""

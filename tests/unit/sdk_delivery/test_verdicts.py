@@ -63,6 +63,12 @@ def test_a_refusal_of_every_record_settles_them_and_any_other_400_divides():
     assert isinstance(verdict(400, b"Bad Request"), Later)
 
 
+def test_an_answer_that_was_not_read_to_its_end_is_asked_for_again_about_fewer_records():
+    for status in (200, 400, 500):
+        assert judge(Answer(status, b"[", is_whole=False), 3, compressed=False).in_halves
+        assert not judge(Answer(status, b"[", is_whole=False), 1, compressed=False).in_halves
+
+
 def test_what_is_too_large_is_divided_whoever_says_so():
     assert verdict(413, {"code": "too_many_records"}) == Divide("too_many_records")
     assert verdict(413, b"<html>nginx</html>") == Divide("body_too_large")
