@@ -21,14 +21,13 @@ from flowtrail.model.limits import MAX_INTEGER, MAX_MAP_NAMES, MAX_REASON_CHARS
 from flowtrail.sdk.context import current_entry, enter, innermost, leave, loops, this_thread
 from flowtrail.sdk.endings import FINE, judge
 from flowtrail.sdk.notices import warn_once
+from flowtrail.sdk.outbox import TOLD
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.raised import Raised, take_down
 from flowtrail.sdk.statements import STATEMENT_BYTES, Statement
 from flowtrail.sdk.telling import read_usages, tell
 from flowtrail.sdk.values import CUT, Frozen, freeze, freeze_name, freeze_text, freeze_value
 
-TOLD: Final = 2
-"""In `taken`: it left as a record. The outbox writes True when it drops it."""
 BLOCK_BYTES: Final = 1_024
 """What a block holds with its first details; checked against the interpreter's own count by a test."""
 _FEW: Final = 5

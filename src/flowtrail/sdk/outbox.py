@@ -24,7 +24,7 @@ class Item(Protocol):
 
     cost: int
     """Bytes it holds in memory, about. Once put, only `Sink.grow` may change it. A plain attribute, no property."""
-    taken: bool
+    taken: Any
     """Set when it leaves the queue, on its way or given up, and by `record`: whoever has more to say puts it again,
     with this unset."""
 
@@ -32,6 +32,10 @@ class Item(Protocol):
         """The record as sent, without `producer` and `seq`. Called once per put; never raises. On the delivery
         thread, or within `put` where there is a spill. Sets `taken` before it looks at anything else."""
         ...
+
+
+TOLD: Final = 2
+"""In `taken`, of an item whose record was made: what comes later is news. True says that it is in hand, or given up."""
 
 
 class Sink(Protocol):
@@ -86,6 +90,9 @@ class Outbox:
 
     def reset(self) -> None:
         """Forget everything, and start anew at the next put: after a fork, whose parent keeps what was here."""
+        for item in getattr(self, "_queue", ()):
+            # The parent tells of it; what is said here from now on is put here.
+            item.taken = TOLD
         self._queue: deque[Item] = deque()
         self._level = self._released = 0
         self._full_at: float = self._limit

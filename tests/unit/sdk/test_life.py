@@ -3,6 +3,7 @@
 import pytest
 
 import flowtrail
+from flowtrail.sdk.outbox import Outbox
 
 
 def test_the_first_example_says_what_happened(sink):
@@ -105,3 +106,15 @@ def test_blocks_inside_blocks_name_their_parent(sink):
 
     parents = {block["block"]: block.get("parent") for block in sink.of("block")}
     assert parents == {"outer": None, "inner": outer.id, "innermost": inner.id, "after": None}
+
+
+def test_what_is_said_after_a_fork_is_put_where_it_is_said(sink):
+    outbox = Outbox(1 << 20, lambda: True)
+    sink.put, sink.grow = outbox.put, outbox.grow
+    flowtrail.init(flow="shop-to-erp", sink=sink)
+    with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
+        outbox.reset()  # as in the child of a fork
+        block.detail(child=True)
+
+    (told, _) = [item.record() for item in iter(outbox.take, None)]
+    assert (told["block"], told["details"], told["status"]) == ("map", {"child": True}, "succeeded")
