@@ -19,6 +19,9 @@ endif
 # Packages of clients written for Node, which tests send with; the node that runs them is a Python package.
 CLIENTS_READY := .tools/node/.ready
 
+# A process-mining tool that tests read our exports with: no dependency, hence in an environment of its own.
+PM4PY_READY := .tools/pm4py/.ready
+
 # A worker starts its own mongod when its tests need one, hence no more than four.
 PYTEST := $(BIN)/python -m pytest
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
@@ -32,7 +35,7 @@ help: ## Show this list
 demo: $(DEMO_READY) ## Start a server on sample data and say where to look
 	@$(BIN)/flowtrail demo $(ARGS)
 
-test: lint $(CLIENTS_READY) ## The gate: linters, types, imports, then every test but torture
+test: lint $(CLIENTS_READY) $(PM4PY_READY) ## The gate: linters, types, imports, then every test but torture
 	@$(PYTEST) -m "not torture" $(PARALLEL) $(ARGS)
 
 check: lint ## The fast part of the gate, for between two edits
@@ -62,6 +65,11 @@ $(BIN)/python:
 $(DEMO_READY): pyproject.toml | $(BIN)/python
 	@echo "installing flowtrail into $(VENV) …" >&2
 	@$(PIP) --editable '.[server,parquet]'
+	@touch $@
+
+$(PM4PY_READY): tests/support/pm4py.py $(DEV_READY)
+	@echo "installing pm4py into .tools/pm4py …" >&2
+	@$(BIN)/python -m tests.support.pm4py >/dev/null
 	@touch $@
 
 $(CLIENTS_READY): tests/clients/node/package-lock.json $(DEV_READY)

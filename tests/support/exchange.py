@@ -63,7 +63,7 @@ def imported_records(format: str, file: Path) -> list[AnyRecord]:
         decoded = decode_body(batch.body, "application/x-ndjson", None, BASE)
         assert decoded.rejected == []
         records += decoded.records
-    assert counts == Counter()
+    assert not counts
     return records
 
 

@@ -1,6 +1,6 @@
 """A process-mining tool that nobody here wrote, in an environment of its own: what others read out of our files.
 
-It is made once from PyPI beside the environment that runs the tests, without the parts that draw and optimise.
+It is made once from PyPI, in `.tools`, without the parts that draw and optimise.
 FLOWTRAIL_TEST_PM4PY names another interpreter that can import it.
 """
 
@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import venv
 from pathlib import Path
 from typing import Any
@@ -85,10 +84,11 @@ def _python() -> str:
     named = os.environ.get(VARIABLE)
     if named:
         return named
-    place = Path(sys.prefix) / "pm4py"
+    place = Path(__file__).parents[2] / ".tools" / "pm4py"
     ready = place / f".ready-{hashlib.sha256(' '.join(PINNED).encode()).hexdigest()[:12]}"
     python = place / "bin" / "python"
-    with (Path(sys.prefix) / ".pm4py.lock").open("w") as lock:
+    place.parent.mkdir(exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
             venv.create(place, clear=True, with_pip=True)

@@ -5,11 +5,13 @@ its transfer coding, which every client takes for what it is: a document that is
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -17,6 +19,8 @@ from flowtrail.query.export import Export
 from flowtrail.server.connection import ABORT
 from flowtrail.server.problems import CODE, Problem, problem_of
 from flowtrail.server.reading import ReadPool
+
+log = logging.getLogger(__name__)
 
 MOST: Final = 16
 """Exports under way in one process: each may keep a file on disk."""
@@ -123,6 +127,8 @@ class _Streamed(Response):
                 part = await self._following()
             if not left.done():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except ClientDisconnect:
+            raise
         except Exception as error:
             scope[CODE] = problem_of(error).code
             raise
@@ -138,8 +144,9 @@ async def _within(send: Send, part: bytes, scope: Scope) -> None:
         async with asyncio.timeout(STALLED_S):
             await send({"type": "http.response.body", "body": part, "more_body": True})
     except TimeoutError:
+        log.warning("an export is given up: its client took nothing for %g s", STALLED_S)
         scope.get(ABORT, lambda: None)()
-        raise Problem(408, "stalled", f"the client took nothing for {STALLED_S:g} s") from None
+        raise ClientDisconnect from None
 
 
 async def _departure(receive: Receive) -> None:

@@ -111,7 +111,7 @@ def test_every_object_is_a_transaction_opened_at_its_first_event(read):
         ("item", "item", "i2"): 0,
         ("product", "product", "p1"): 5 * SECOND,
     }
-    assert (problems, counts) == ([], Counter())
+    assert (problems, dict(counts)) == ([], {})
 
 
 def test_every_event_is_an_execution_of_each_of_its_objects(read):

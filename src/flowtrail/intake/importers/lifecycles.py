@@ -83,10 +83,11 @@ class Lifecycles:
         """The executions that did not end, in the order they came."""
         left = []
         for held in self._open.values():
-            self._counts["starts without an end"] += len(held.running)
-            self._counts["schedules without a start"] += len(held.waiting)
+            if held.running:
+                self._counts["starts without an end"] += len(held.running)
+            if held.waiting:
+                self._counts["schedules without a start"] += len(held.waiting)
             left += [*held.running, *held.waiting]
-        self._counts += Counter()
         yield from sorted(left, key=lambda execution: execution.id)
 
     def _new(self, transaction: str, step: Step, status: str) -> Executed:

@@ -223,7 +223,8 @@ class _Log:
         related = [{"object": each.object_id, "qualifier": each.qualifier} for each in told.relationships]
         if related:
             changes.setdefault(0, {})["ocel:relationships"] = related[:MOST_RELATIONSHIPS]
-            self.counts["qualifiers of relationships, left out"] += max(len(related) - MOST_RELATIONSHIPS, 0)
+            if len(related) > MOST_RELATIONSHIPS:
+                self.counts["qualifiers of relationships, left out"] += len(related) - MOST_RELATIONSHIPS
         # First values were there before any change of them.
         initial = min([opened, *filter(None, changes)])
         values = {initial: changes.pop(0, {})}
