@@ -118,8 +118,19 @@ def _failure(block: Json) -> list[Line]:
             lines.append([Piece(f"{indent}{safe(held['type'])}{message}", "failed")])
             lines += _stack(held, indent + "  ")
             held, indent = held.get("cause"), "    caused by "
-    lines += [[Piece(f"    {safe(name)}: {safe(value)}", QUIET)] for name, value in block["details"].items()]
+    for name, value in block["details"].items():
+        lines += _detail(name, value)
     return lines
+
+
+def _detail(name: str, value: Any) -> list[Line]:
+    if type(value) is list and value and all(type(each) is str for each in value):
+        # Lines of a log, most likely.
+        return [
+            [Piece(f"    {safe(name)}:", QUIET)],
+            *([Piece(f"      {safe(each)}", QUIET)] for each in value),
+        ]
+    return [[Piece(f"    {safe(name)}: {safe(value)}", QUIET)]]
 
 
 def _stack(exception: Json, indent: str) -> list[Line]:

@@ -184,18 +184,33 @@ def test_requests_at_the_same_time_do_not_mix(flowtrail):
         flowtrail.assert_path(str(number), ["GET /orders/{order}", "look up"])
 
 
-@pytest.mark.parametrize("kind", ["websocket", "lifespan"])
-def test_what_is_no_request_passes_through(flowtrail, kind):
+def test_what_is_no_request_passes_through(flowtrail):
     seen = []
 
     async def app(scope, receive, send) -> None:
         seen.append((scope, receive, send))
 
-    scope = {"type": kind}
+    scope = {"type": "websocket"}
     asyncio.run(FlowtrailMiddleware(app)(scope, nothing, nowhere))
 
     assert seen == [(scope, nothing, nowhere)]
     assert flowtrail.transactions == []
+
+
+def test_what_was_recorded_is_delivered_before_the_application_has_ended(flowtrail, monkeypatch):
+    happened = []
+
+    async def app(scope, receive, send) -> None:
+        for word in ("startup", "shutdown"):
+            await send({"type": f"lifespan.{word}.complete"})
+
+    async def send(message) -> None:
+        happened.append(message["type"])
+
+    monkeypatch.setattr(flowtrail, "flush", lambda timeout_s: happened.append(f"flush {timeout_s}"))
+    asyncio.run(FlowtrailMiddleware(app)({"type": "lifespan"}, nothing, send))
+
+    assert happened == ["lifespan.startup.complete", "flush 1.0", "lifespan.shutdown.complete"]
 
 
 def test_a_client_that_goes_away_cancels_the_transaction(flowtrail):

@@ -4,11 +4,14 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 from flowtrail.model.ids import new_transaction_id
-from flowtrail.sdk.announcing import flow_or_unnamed
+from flowtrail.sdk.announcing import flow_or_unnamed, object_id
+from flowtrail.sdk.api import flush
 from flowtrail.sdk.api import transaction as new_transaction
-from flowtrail.sdk.handing import take_over
+from flowtrail.sdk.handing import read_carried, take_over
+from flowtrail.sdk.identity import Identity
 from flowtrail.sdk.integrations.guarding import guarded
 from flowtrail.sdk.producer import producer
+from flowtrail.sdk.tracecontext import Carried
 from flowtrail.sdk.transactions import Transaction
 
 Scope = MutableMapping[str, Any]
@@ -20,6 +23,9 @@ Identify = Callable[[Scope], Iterable[Any] | None]
 
 REQUEST: Final = "request"
 """What kind of object a request is where nobody says it."""
+_ENDED: Final = "lifespan.shutdown."
+_FLUSH_S: Final = 1.0
+"""The end of a process may take twice as long in all."""
 _FAILED: Final = 500
 """Answers from here on say that the work failed; below, that it was done and the caller was told something."""
 
@@ -50,9 +56,10 @@ class FlowtrailMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection; what is not HTTP passes through."""
-        transaction = self._open(scope) if scope["type"] == "http" else None
+        kind = scope["type"]
+        transaction = self._open(scope) if kind == "http" else None
         if transaction is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, ending(send) if kind == "lifespan" else send)
             return
         status = 0
 
@@ -81,15 +88,14 @@ class FlowtrailMiddleware:
             identity = take_over(headers, None, flow_or_unnamed(self._flow or producer.flow))
             if identity is not None:
                 return Transaction(identity)
-        carrier = headers if carries else None
-        if self._identify is not None:
-            said = self._identify(scope)
-            if said is None:
-                return None
-            kind, object_id, *keys = said
-            known = keys[0] if keys else None
-            return new_transaction(kind, object_id, keys=known, flow=self._flow, carrier=carrier)
-        return own_request(request_id, self._flow, carrier)
+        if self._identify is None:
+            return own_request(request_id, self._flow, headers if carries else None)
+        said = self._identify(scope)
+        if said is None:
+            return None
+        kind, about, *keys = said
+        known = keys[0] if keys else None
+        return new_transaction(kind, about, keys=known, flow=self._flow, carrier=headers if carries else None)
 
     @guarded
     def _tell(self, transaction: Transaction, block: Any, scope: Scope, status: int) -> None:
@@ -100,12 +106,33 @@ class FlowtrailMiddleware:
             transaction.fail(f"answered {status}")
 
 
+def ending(send: Send) -> Send:
+    """`send` of a lifespan: what was recorded is delivered before the application has ended, since servers such as
+    uvicorn end by the signal they were sent, without telling Python."""
+
+    def sending(message: Message) -> Awaitable[None]:
+        if message["type"].startswith(_ENDED):
+            flush(_FLUSH_S)
+        return send(message)
+
+    return sending
+
+
 def own_request(request_id: bytes | None, flow: str | None, carrier: Any) -> Transaction:
-    """A request that is an object of its own, by the id it came with."""
-    if request_id:
-        return new_transaction(REQUEST, request_id.decode("latin-1"), flow=flow, carrier=carrier)
+    """A request that is an object of its own, by the id it came with. As `flowtrail.transaction` makes it, without
+    looking for what a request has not: it is made for every one."""
     own = new_transaction_id().hex()
-    return new_transaction(REQUEST, own, id=own, flow=flow, carrier=carrier)
+    carried = Carried() if carrier is None else read_carried(carrier, None) or Carried()
+    identity = Identity(
+        id=own,
+        flow=flow_or_unnamed(flow or producer.flow),
+        version=producer.version,
+        object_type=REQUEST,
+        object_id=object_id(request_id.decode("latin-1")) if request_id else own,
+        trace=carried.trace,
+        carried=carried,
+    )
+    return Transaction(identity)
 
 
 def route_of(scope: Scope) -> str:

@@ -15,6 +15,7 @@ from flowtrail.model import clock
 from flowtrail.model.instants import format_instant
 from flowtrail.sdk.ambient import current_transaction
 from flowtrail.sdk.announcing import flow_or_unnamed, known_id
+from flowtrail.sdk.api import flush
 from flowtrail.sdk.api import transaction as new_transaction
 from flowtrail.sdk.handing import take_over
 from flowtrail.sdk.integrations.guarding import guarded
@@ -25,6 +26,7 @@ Identify = Callable[[Any, tuple[Any, ...], dict[str, Any]], Iterable[Any] | None
 
 TASK: Final = "task"
 """What kind of object a task is where nobody says it."""
+_FLUSH_S: Final = 1.0
 QUEUED: Final = "flowtrail-queued-at"
 """The header that tells when a task was sent."""
 
@@ -58,6 +60,7 @@ class Tasks:
             (signals.task_failure, self._fail),
             (signals.task_retry, self._retry),
             (signals.task_postrun, self._end),
+            (signals.worker_process_shutdown, self._leave),
         )
 
     def connect(self) -> "Tasks":
@@ -141,6 +144,11 @@ class Tasks:
         elif state == "RETRY":
             running.go_on()
         running.leave()
+
+    @guarded
+    def _leave(self, **_: Any) -> None:
+        # A pool's processes end without telling Python.
+        flush(_FLUSH_S)
 
     def _innermost(self, task_id: str) -> "_Running | None":
         held = self._running.get(task_id)
