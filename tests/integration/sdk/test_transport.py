@@ -24,7 +24,7 @@ SETTLING = {
     "twice",
 }
 """Ways that settle what they are sent."""
-SAMPLE = 24
+SAMPLE = 10
 RECORDS = 40
 
 
