@@ -18,7 +18,7 @@ from flowtrail.model import clock
 from flowtrail.model.clock import MICROS
 from flowtrail.model.ids import ExecutionNumbers
 from flowtrail.model.limits import MAX_INTEGER, MAX_MAP_NAMES, MAX_REASON_CHARS
-from flowtrail.sdk.context import current_entry, enter, innermost, leave, loops, this_thread
+from flowtrail.sdk.context import current, current_entry, enter, innermost, leave, loops, this_thread
 from flowtrail.sdk.endings import FINE, judge
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.outbox import TOLD
@@ -88,7 +88,8 @@ class Block(msgspec.Struct, gc=False, eq=False):
             or ((running := loops.running) is not None and running() is not None)
             or self.started
         ):
-            self._enter_slowly()
+            if not (transaction.is_plain and self._enter_plainly(transaction)):
+                self._enter_slowly()
             return self
         if transaction.top is not None:
             self.outer = transaction.top
@@ -100,13 +101,31 @@ class Block(msgspec.Struct, gc=False, eq=False):
     def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
         ended = clock.now_s()
         transaction = self.transaction
-        if raised is not None or transaction.top is not self:
+        if raised is None and transaction.top is self:
+            transaction.top = self.outer
+        elif raised is None and transaction.is_plain and current_entry() is self:
+            current.set(transaction if self.outer is None else self.outer)
+        else:
             self._exit_slowly(ended, raised, trace)
             return
-        transaction.top = self.outer
         self.ended = ended
         if self.taken:
             self._say_end()
+
+    def _enter_plainly(self, transaction: Any) -> bool:
+        """Enter in a task, or in another thread, where nothing is special about it. Whether that was so."""
+        outer = current_entry()
+        if outer is transaction:
+            outer = transaction.top
+        elif outer is None or outer.transaction is not transaction:
+            return False
+        if self.started or (outer is not None and outer.ended):
+            return False
+        self.outer = outer
+        current.set(self)
+        self.started = clock.now_s()
+        producer.put(self)
+        return True
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

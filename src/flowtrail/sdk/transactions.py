@@ -66,6 +66,7 @@ class Transaction:
         "block",
         "ended",
         "identity",
+        "is_plain",
         "outer",
         "started",
         "thread",
@@ -79,9 +80,11 @@ class Transaction:
         self.identity = identity
         self.started = self.ended = 0.0
         self.outer: Any = None
-        # What `context` keeps here: the innermost block, and the thread whose blocks may take the short way.
+        # What `context` keeps here: the innermost block, the thread whose blocks may take the shortest way, and
+        # whether blocks elsewhere may take a short one.
         self.top: Any = None
         self.thread = self._home = NO_THREAD
+        self.is_plain = False
         self._ends_here = identity.ends_here
         self._outcome = Outcome()
         self._failures: dict[str, int] = {}
@@ -124,6 +127,7 @@ class Transaction:
         self.started = clock.now_s()
         self.thread = self._home
         identity = self.identity
+        self.is_plain = identity.is_known
         if not identity.is_announced:
             self._announce({**identity.facts, "created_at": int(self.started * MICROS)}, identity.facts_cost)
         for facts, cost in self._extra:
@@ -157,7 +161,7 @@ class Transaction:
             warn_once("end transaction", "%r was ended twice, or never started", self)
             return
         self.ended = clock.now_s()
-        self.thread = NO_THREAD
+        self.thread, self.is_plain = NO_THREAD, False
         self.block = partial(_late_block, ref(self))
         if self.top is not None:
             part_chain(self.top)
@@ -244,7 +248,8 @@ class Transaction:
             self._failures.pop(name, None)
         elif len(self._failures) < _MOST_FAILURES:
             self._failures[name] = attempt
-        self.thread = NO_THREAD if self._failures or self.ended else self._home
+        self.is_plain = self.identity.is_known and not (self._failures or self.ended)
+        self.thread = self._home if self.is_plain else NO_THREAD
 
     # ------------------------------------------------------------------------------------- outcomes
 
