@@ -116,7 +116,7 @@ class Delivery:
         orders = self._orders
         if self._is_closed:
             return
-        with suppress(KeyboardInterrupt):  # somebody is in a hurry
+        with suppress(KeyboardInterrupt, SystemExit):  # somebody is in a hurry, and the process ends as it is
             if self.outbox.started:
                 self._wait_for_end(orders.exit_at - monotonic_s())
                 orders.is_halted = True

@@ -121,3 +121,18 @@ def test_a_host_whose_server_hangs_is_delayed_by_no_more_than_the_time_for_an_ex
     assert [told["dropped"] for told in ran.told] == [{"exit": 240}]
     # Ten seconds is what the request may take; the true figure is printed by the torture.
     assert ran.seconds < 9
+
+
+def test_a_name_that_is_never_resolved_delays_an_end_no_longer():
+    stuck = """
+    import socket
+    socket.getaddrinfo = lambda *_, **__: time.sleep(60)
+    for number in range(20): work(number)
+    print("done")
+    """
+
+    ran = run(stuck, url="http://flowtrail.invalid:1", FLOWTRAIL_EXIT_S="0.5")
+
+    assert (ran.code, ran.output, ran.errors) == (0, b"done\n", b"")
+    assert ran.seconds < 20
+    assert [told["dropped"] for told in ran.told] == [{"exit": 60}]
