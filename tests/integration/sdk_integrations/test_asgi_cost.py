@@ -1,8 +1,7 @@
 """What the middleware costs, as a part of what OpenTelemetry's costs in the same run. CPU time, not the clock."""
 
-from benchmarks.asgi_cost import measure
-
 import flowtrail
+from benchmarks.asgi_cost import measure
 
 TRIES = 3
 """Whoever else uses the machine can spoil one measurement, and hardly three."""
