@@ -15,7 +15,8 @@ MAX_ELEMENT_BYTES: Final = 64 * 1024 * 1024
 """One event or object: what is said of a transaction stands in one attribute, the links of a large batch too."""
 
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_MARK: Final = re.compile(rb'["{}\[\]]')
+_BETWEEN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+"""Everything before the next bracket, whole strings included."""
 _PLAIN: Final = re.compile(rb"[^\s,\]}]*")
 _SPACE: Final = re.compile(rb"\s*")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -91,23 +92,18 @@ class _Text:
     def _nested(self) -> bytes:
         depth, place = 0, self._at
         while True:
-            mark = _MARK.search(self._held, place)
-            if mark is not None and mark[0] == b'"':
-                string = _STRING.match(self._held, mark.start())
-                if string is not None:
-                    place = string.end()
-                    continue
-                place, mark = mark.start(), None
-            elif mark is None:
-                place = len(self._held)
-            if mark is None:
+            passed = _BETWEEN.match(self._held, place)
+            assert passed is not None
+            place = passed.end()
+            bracket = self._held[place : place + 1]
+            if bracket in (b"", b'"'):  # a string whose end is not there yet
                 begin = self._at
                 if not self._more(begin):
                     raise self.broken("the end of a value")
                 place -= begin
                 continue
-            place = mark.end()
-            depth += 1 if mark[0] in b"{[" else -1
+            place += 1
+            depth += 1 if bracket in b"{[" else -1
             if depth == 0:
                 found = self._held[self._at : place]
                 self._at = place
