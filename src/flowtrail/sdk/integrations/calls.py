@@ -41,7 +41,7 @@ class Call:
 
 
 @guarded
-def open_call(method: str, url: str, headers: Any, options: "Options") -> Call | None:
+def open_call(request: Any, options: "Options") -> Call | None:
     """The call begins. None outside of any transaction, and for a further step of a call that is recorded."""
     transaction = current_transaction()
     if transaction is None or not transaction.is_known:
@@ -49,14 +49,14 @@ def open_call(method: str, url: str, headers: Any, options: "Options") -> Call |
     calling = _calling.get()
     if calling is not None and calling is current_block():
         return None
-    parts = urlsplit(url)
+    method, parts = request.method, urlsplit(str(request.url))
     # Neither who calls nor what is asked for: both hold secrets.
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     block = transaction.block(options.name or f"{method} {parts.hostname or 'unknown'}", options.stage)
     block.__enter__()
     block.detail(method=method, url=shown)
     if options.inject:
-        inject(transaction, headers)
+        inject(transaction, request.headers)
     return Call(block, options.fails_from)
 
 
@@ -82,7 +82,7 @@ def sending(send: Callable[..., Any], options: Options) -> Callable[..., Any]:
     """`send(request, **options)` of a client, recorded."""
 
     def recorded(request: Any, *args: Any, **named: Any) -> Any:
-        call = open_call(request.method, str(request.url), request.headers, options)
+        call = open_call(request, options)
         if call is None:
             return send(request, *args, **named)
         with call:
@@ -97,7 +97,7 @@ def sending_async(send: Callable[..., Awaitable[Any]], options: Options) -> Call
     """The same of an asynchronous client."""
 
     async def recorded(request: Any, *args: Any, **named: Any) -> Any:
-        call = open_call(request.method, str(request.url), request.headers, options)
+        call = open_call(request, options)
         if call is None:
             return await send(request, *args, **named)
         with call:

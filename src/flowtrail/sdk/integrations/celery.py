@@ -82,8 +82,8 @@ class Tasks:
         transaction = current_transaction()
         if transaction is None:
             return
-        # Sent again by itself: whoever runs it next ends what this run began.
-        again = str(headers.get("id")) in self._running and bool(headers.get("retries"))
+        # Sent again or replaced by itself: whoever runs it next ends what this run began.
+        again = str(headers.get("id")) in self._running
         transaction.inject(headers, handover=again and transaction.identity.ends_here)
 
     @guarded
