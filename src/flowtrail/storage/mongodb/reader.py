@@ -19,7 +19,7 @@ from flowtrail.storage.interface import (
 )
 from flowtrail.storage.mongodb import cells
 from flowtrail.storage.mongodb.changelog import read_changed
-from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, store_errors
+from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, Document, store_errors
 from flowtrail.storage.mongodb.names import TENANT_BYTES, Tenants, read_cohorts
 from flowtrail.storage.mongodb.present import Present, unpack_position
 from flowtrail.storage.mongodb.reading import Rows
@@ -94,22 +94,22 @@ class MongoReader:
         return Walk(self._rows(at, selection.tenant, number), selection, number, cohorts)
 
     def parents(self, tenant: str, child: bytes) -> list[LinkRow]:
-        with self._snapshot("reading links") as at:
+        with store_errors("reading links"):
             number = self._tenants.find(tenant)
-            if number is None:
-                return []
-            rows = at.views[LINKS].find({"c": tenant_key(number) + child}, session=at.session)
-            return sorted(_link(tenant, row["_id"]) for row in rows)
+            return [] if number is None else self._links(tenant, {"c": tenant_key(number) + child})
 
     def children(self, tenant: str, parent: bytes) -> list[LinkRow]:
-        with self._snapshot("reading links") as at:
+        with store_errors("reading links"):
             number = self._tenants.find(tenant)
             if number is None:
                 return []
             front, rest = tenant_key(number) + parent, ID_BYTES + 1
             bounds = {"$gte": front + b"\0" * rest, "$lte": front + b"\xff" * rest}
-            rows = at.views[LINKS].find({"_id": bounds}, session=at.session)
-            return sorted(_link(tenant, row["_id"]) for row in rows)
+            return self._links(tenant, {"_id": bounds})
+
+    def _links(self, tenant: str, wanted: Document) -> list[LinkRow]:
+        rows = self._snapshots.views()[LINKS].find(wanted, {"_id": 1})
+        return sorted(_link(tenant, row["_id"]) for row in rows)
 
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
         with store_errors("reading definitions"):
