@@ -209,9 +209,9 @@ def tidy(value: Any) -> Any:
 
 
 def tidy_text(text: str) -> str:
-    """The text with NUL and half surrogate pairs written as escapes."""
-    return _LONE_OR_NUL.sub(_escape, text)
+    """The text with another character for each NUL and half surrogate pair: what was cut to a length keeps it."""
+    return _LONE_OR_NUL.sub(_other, text)
 
 
-def _escape(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+def _other(match: re.Match[str]) -> str:
+    return "\u2400" if match[0] == "\0" else "\ufffd"

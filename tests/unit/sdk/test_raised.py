@@ -160,7 +160,7 @@ class Own(Exception):
         (Silent(), "<its __str__ raised RuntimeError>"),
         (Own(500), "status 500"),
         (KeyError("a\0b"), "'a\\x00b'"),
-        (ValueError("a\0b"), "a\\u0000b"),
+        (ValueError("a\0b"), "a␀b"),
         (ValueError([1]), "[1]"),
         (ValueError(Silent()), "Silent()"),
         (OSError(2, "no such file", "x"), "[Errno 2] no such file: 'x'"),

@@ -197,6 +197,30 @@ def test_what_is_no_request_passes_through(flowtrail):
     assert flowtrail.transactions == []
 
 
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"type": "http"},
+        {"type": "http", "headers": None},
+        {"type": "http", "headers": [b"traceparent", (b"traceparent",)]},
+        {"type": "http", "headers": [(b"traceparent", 7)], "method": 7, "path": object(), "route": object()},
+        {"type": "http", "headers": [("x-request-id", None), (b"x-request-id", 7)], "method": "GET"},
+        {"type": "http", "headers": [(b"x-request-id", bytes(range(256)) * 99)], "method": "G" * 999},
+    ],
+)
+def test_a_connection_that_keeps_no_rule_reaches_the_application(flowtrail, scope):
+    seen = []
+
+    async def app(scope, receive, send) -> None:
+        seen.append(scope)
+        await send({"type": "http.response.start"})
+
+    asyncio.run(FlowtrailMiddleware(app)(scope, nothing, nowhere))
+
+    assert seen == [scope]
+    flowtrail.assert_nothing_refused()
+
+
 def test_what_was_recorded_is_delivered_before_the_application_has_ended(flowtrail, monkeypatch):
     happened = []
 

@@ -304,3 +304,18 @@ def test_records_by_hand_are_read_as_a_server_reads_them():
     told = broken(recorder.assert_nothing_refused)
     assert "a server would refuse 1 records" in told
     assert "16 hex digits" in told or "id" in told
+
+
+def test_texts_of_nothing_but_what_the_wire_does_not_take_are_taken(flowtrail):
+    odd = "\0\ud800" * 20_000
+    with sdk.transaction(odd, odd, keys={odd: odd}, attributes={odd: odd}) as order:
+        with order.block(odd, stage=odd, worker=odd) as block:
+            block.detail({odd: odd})
+            block.usage(**{odd: 1})
+            block.skip(odd, odd, expected=odd, actual=odd)
+        with order.block("map") as block:
+            block.fail(RuntimeError(odd))
+        order.filter(odd, odd)
+
+    flowtrail.assert_nothing_refused()
+    assert [seen.status for seen in flowtrail.transactions] == ["filtered"]

@@ -66,10 +66,10 @@ class FlowtrailMiddleware:
         def sending(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = message.get("status", 0)
             return send(message)
 
-        with transaction, transaction.block(scope["method"], self._stage) as block:
+        with transaction, transaction.block(scope.get("method", "HTTP"), self._stage) as block:
             try:
                 await self._app(scope, receive, sending)
             finally:
@@ -100,7 +100,7 @@ class FlowtrailMiddleware:
     @guarded
     def _tell(self, transaction: Transaction, block: Any, scope: Scope, status: int) -> None:
         block.name = self._name(scope)
-        block.detail(method=scope["method"], path=scope["path"], status=status or None)
+        block.detail(method=scope.get("method"), path=scope.get("path"), status=status or None)
         if status >= _FAILED:
             block.fail(f"answered {status}")
             transaction.fail(f"answered {status}")
@@ -142,5 +142,5 @@ def route_of(scope: Scope) -> str:
     told = getattr(route, "path", None)
     if told is None:
         told = getattr(scope.get("endpoint"), "__name__", None)
-    method: str = scope["method"]
+    method = scope.get("method", "HTTP")
     return method if told is None else f"{method} {told}"
