@@ -225,6 +225,22 @@ def test_a_client_that_takes_nothing_is_cut(filled, monkeypatch):
         eventually(lambda: filled.services.exports.under_way == 0)
 
 
+def test_a_server_that_stops_breaks_its_exports_off():
+    with contextlib.ExitStack() as client:
+        with served(drain_s=1) as running:
+            running.seen(*story(5, 1_500))
+            connection = client.enter_context(half_read(running, "/v1/export?format=xes"))
+            eventually(lambda: running.services.exports.under_way == 1)
+
+        assert running.services.exports.under_way == 0
+        connection.settimeout(PATIENCE_S)
+        got = b""
+        with contextlib.suppress(ConnectionResetError):
+            while len(got) < 10_000 and (more := connection.recv(65_536)):
+                got += more
+        assert b"</log>" not in got
+
+
 def test_a_busy_pool_delays_an_export_and_does_not_break_it(filled):
     gate = threading.Event()
     held = []

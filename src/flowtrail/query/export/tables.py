@@ -28,6 +28,8 @@ EXECUTION_COLUMNS: Final = (
     *("attempt", "status", "queued_at", "started_at", "ended_at", "wait_s", "work_s", "predicate", "reason"),
     *("exception", "message", "worker", "details", "exceptions", "skip", "usage"),
 )
+_NUMBER: Final = "value"
+"""Text that was found to be a decimal number when it came in: a spreadsheet should add it up, negative ones too."""
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -40,7 +42,7 @@ def transaction_rows(asked: Asked) -> Pieces:
             yield b""
             continue
         item = transaction_item(stored)
-        yield _rows([[_cell(item[name]) for name in TRANSACTION_COLUMNS]])
+        yield _rows([[_cell(name, item[name]) for name in TRANSACTION_COLUMNS]])
 
 
 @in_parts
@@ -58,7 +60,7 @@ def execution_rows(asked: Asked) -> Pieces:
         known = {name: transaction[name] for name in ("flow", "version", "object_type", "object_id")}
         known["transaction"] = transaction["id"]
         yield _rows(
-            [_cell(item[name]) for name in EXECUTION_COLUMNS]
+            [_cell(name, item[name]) for name in EXECUTION_COLUMNS]
             for item in _items(known, (execution_item(each, stages) for each in ordered_executions(state)))
         )
 
@@ -84,7 +86,7 @@ def _rows(rows: Any) -> bytes:
     return text.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None or value == {}:
         return ""
     if isinstance(value, bool):
@@ -92,4 +94,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     text = value if isinstance(value, str) else _encode(value).decode()
-    return f"'{text}" if text.startswith(DANGEROUS) else text
+    return f"'{text}" if text.startswith(DANGEROUS) and name != _NUMBER else text
