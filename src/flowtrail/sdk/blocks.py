@@ -32,7 +32,6 @@ BLOCK_BYTES: Final = 1_024
 """What a block holds with its first details; checked against the interpreter's own count by a test."""
 _FEW: Final = 5
 """Details that are part of BLOCK_BYTES when their values are small: numbers, and texts of at most 64 characters."""
-_SMALL_KINDS: Final = frozenset({float, bool, type(None)})
 _MOMENT_S: Final = 0.01
 _USAGE_BYTES: Final = 100
 _MERGED_BYTES: Final = 4_096
@@ -242,7 +241,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
                 if len(value) <= 64:
                     continue
                 break
-            if kind not in _SMALL_KINDS:
+            if kind is not float and kind is not bool and value is not None:
                 break
         else:
             if named is None and len(details) <= _FEW:
