@@ -14,7 +14,7 @@ from flowtrail.model.clock import monotonic_s
 from flowtrail.model.ids import random_bytes
 from flowtrail.sdk.counts import Tally
 from flowtrail.sdk.notices import is_heard, leave_list_of_threads, logger, warn_once
-from flowtrail.sdk.orders import Orders
+from flowtrail.sdk.orders import Orders, Parked
 from flowtrail.sdk.outbox import Outbox
 from flowtrail.sdk.packing import pack
 from flowtrail.sdk.parcels import Bounds, Parcel, Queued, report_of
@@ -81,17 +81,25 @@ class Courier:
         self.parcels: deque[Parcel] = deque()
         self._packs = not settings.on_loopback
         self._failures = 0
+        self.cuts = 0
+        """Requests in a row that were cut short for a fork."""
+        self._resting: tuple[float, bool] | None = None
         self._send_at = 0.0
         self._reported = (0, 0)
         self._reported_at = monotonic_s()
 
-    def run(self) -> None:
-        """Until it is told to end."""
+    def run(self) -> bool:
+        """Until it is told to end, or to make way for a fork; whether it is the latter, and `run` is to be called
+        again."""
         while not self._orders.is_halted:
+            if self._orders.forks:
+                return True
             try:
                 self._tend()
                 if not self._step():
                     break
+            except Parked:
+                return True
             except Exception:  # noqa: BLE001 -- one error nobody foresaw must not end delivery
                 if is_heard():
                     logger().debug("delivery stumbled", exc_info=True)
@@ -102,9 +110,12 @@ class Courier:
         if isinstance(self._source, Spilled):
             self._source.left.close()
         self.transport.close()
+        return False
 
     def _step(self) -> bool:
         """One thing to do; whether there is more."""
+        if self._resting is not None:
+            return self._rest(*self._resting)
         if not self.parcels:
             # Asked first: what is put, or due, before the end is seen is still looked for after it.
             is_closing = self._orders.is_closing
@@ -146,7 +157,11 @@ class Courier:
         try:
             answer = self.transport.post(body, headers, timeout_s)
         except Unreachable as error:
+            if self._orders.forks:
+                self.cuts += 1
+                raise Parked from None
             return self._later(str(error), None)
+        self.cuts = 0
         return self._apply(judge(answer, len(parcel.lines), compressed="Content-Encoding" in headers), parcel)
 
     def _apply(self, verdict: Verdict, parcel: Parcel) -> bool:
@@ -189,23 +204,29 @@ class Courier:
 
     def _later(self, why: str, asked_s: float | None) -> bool:
         """Wait before the next try; whether there is to be one."""
-        orders = self._orders
         self._tally.failures += 1
         self._failures += 1
         self._warn(why)
         wait_s = self._backoff_s() if asked_s is None else asked_s + _jitter() / 4
-        until = monotonic_s() + wait_s
-        if orders.is_closing and (asked_s is None or until >= orders.exit_at):
+        return self._rest(monotonic_s() + wait_s, asked_s is not None)
+
+    def _rest(self, until: float, is_asked: bool) -> bool:
+        """Until then nothing is sent; whether anything is to be sent at all."""
+        orders = self._orders
+        if not orders.is_closing and not orders.is_halted:
+            self._resting = (until, is_asked)
+        elif not is_asked or until >= orders.exit_at:
             return False
         flushing = orders.flushing
         while (left := until - monotonic_s()) > 0 and not orders.is_halted:
             # Who waits for a flush, or for the end, gets one try at once, unless the server asked for patience.
-            if asked_s is None and (orders.is_closing or orders.flushing > flushing):
+            if not is_asked and (orders.is_closing or orders.flushing > flushing):
                 break
             if orders.is_closing and until >= orders.exit_at:
                 return False
             flushing = min(flushing, orders.flushing)
             self._wait(left)
+        self._resting = None
         return True
 
     def _warn(self, why: str) -> None:
@@ -223,10 +244,12 @@ class Courier:
         return longest * (1 + _jitter()) / 2
 
     def _wait(self, seconds: float) -> None:
-        """Until somebody rings, or so long, or until something else is due."""
+        """Until somebody rings, or so long, or until something else is due. Raises: Parked."""
         if self._spill is not None:
             seconds = min(seconds, max(self._spill.duty_s(), _SHORT_S))
         self._outbox.wait(seconds)
+        if self._orders.forks:
+            raise Parked
         self._tend()
 
     def _tend(self) -> None:

@@ -5,6 +5,7 @@ longer than it is allowed to. After a fork the child begins anew, with a session
 """
 
 import _thread
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,9 @@ _LAST_MOMENT_S: Final = 0.1
 """Of the time for an exit: what a thread gets whose connection was cut."""
 _START_AGAIN_S: Final = 1.0
 """Between two tries to start a thread where none is to be had."""
+_PARK_S: Final = 0.02
+"""How long a fork waits for a request to end, and then once more for the thread to be gone."""
+_MOST_CUTS: Final = 3
 _LOOK_EVERY_S: Final = 0.005
 """While a flush waits: no lock, which a thread that ended badly would never give back."""
 
@@ -61,6 +65,9 @@ class Delivery:
         self._ended = _thread.allocate_lock()
         self._start_again_at = 0.0
         self._is_closed = False
+        self._is_parked = False
+        self._task = ""
+        """What shows, on Linux, whether the thread is still there for the system."""
 
     def counts(self) -> Counts:
         """What became of every record so far; sums up exactly at any instant."""
@@ -124,6 +131,9 @@ class Delivery:
                     self._courier.transport.cut()
                 self.outbox.ring()
                 self._wait_for_end(_LAST_MOMENT_S)
+            elif (self.spill or self.outbox).waiting:
+                # No thread was to be had, as in an interpreter that is about to end: then it is this one's work.
+                self._work()
         self._seal()
 
     def begin_to_close(self, timeout_s: float | None = None) -> None:
@@ -159,6 +169,44 @@ class Delivery:
             if spill is not None:
                 spill.close()
 
+    def before_fork(self) -> None:
+        """Have the thread gone while the process is forked, if it can be soon: a child would find what the thread was
+        in the middle of, and Python warns of forks beside threads, in the host's output."""
+        with self.tally.lock:
+            self._orders.forks += 1
+        if not self._ended.locked():
+            return
+        self.outbox.ring()
+        # A request gets this long to come to its end; then it is cut, and made again after the fork.
+        if self._is_gone_within(_PARK_S):
+            return
+        courier = self._courier
+        # Where forks follow each other faster than the server answers, the thread stays.
+        if courier is not None and courier.cuts < _MOST_CUTS:
+            courier.transport.cut()
+            self._is_gone_within(_PARK_S)
+
+    def _is_gone_within(self, seconds: float) -> bool:
+        until = monotonic_s() + seconds
+        while not self._is_parked or os.access(self._task, os.F_OK):
+            if monotonic_s() > until:
+                return False
+            sleep_s(seconds / 100)
+        return True
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        with self.tally.lock:
+            self._orders.forks = max(self._orders.forks - 1, 0)
+            if self._orders.forks or not self._is_parked:
+                return
+            self._is_parked = False
+        try:
+            _thread.start_new_thread(self._run, ())
+        except Exception:  # noqa: BLE001 -- see `_start`
+            self._ended.release()
+            self.outbox.not_started()
+
     def after_fork_in_child(self) -> None:
         """Leave everything to the parent, and begin anew with the first record."""
         if self._courier is not None:
@@ -186,8 +234,20 @@ class Delivery:
 
     def _run(self) -> None:
         ended = self._ended
+        is_parked = False
         try:
             block_signals()
+            self._task = f"/proc/self/task/{_thread.get_native_id()}"
+            is_parked = self._work()
+        except BaseException:  # noqa: BLE001, S110 -- the process ends; nothing may be printed into it
+            pass
+        finally:
+            if not is_parked:
+                ended.release()
+
+    def _work(self) -> bool:
+        """Whether the thread makes way for a fork; else everything is done."""
+        if self._courier is None:
             self._courier = self._make_courier(
                 self.settings,
                 self._orders,
@@ -197,11 +257,12 @@ class Delivery:
                 self.producer,
                 lambda: ((counts := self.counts()).produced, counts.dropped),
             )
-            self._courier.run()
-        except BaseException:  # noqa: BLE001, S110 -- the process ends; nothing may be printed into it
-            pass
-        finally:
-            ended.release()
+        while self._courier.run():
+            with self.tally.lock:
+                if self._orders.forks:
+                    self._is_parked = True
+                    return True
+        return False
 
 
 def load(settings: Settings) -> "type[Courier]":

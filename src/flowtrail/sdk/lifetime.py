@@ -24,6 +24,14 @@ class Household(Protocol):
         """The process ends, when this returns."""
         ...
 
+    def before_fork(self) -> None:
+        """There will be another process in a moment."""
+        ...
+
+    def after_fork_in_parent(self) -> None:
+        """This is the one that was there before."""
+        ...
+
     def after_fork_in_child(self) -> None:
         """This is another process now, with one thread."""
         ...
@@ -41,7 +49,9 @@ def watch_over(household: Household) -> None:
         _hooked = True
         atexit.register(end_all)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_after_fork)
+            os.register_at_fork(
+                before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
+            )
 
 
 def end_all() -> None:
@@ -50,6 +60,18 @@ def end_all() -> None:
         household.begin_to_close()
     for household in list(_watched):
         household.close()
+
+
+def _before_fork() -> None:
+    for household in list(_watched):
+        with suppress(Exception):
+            household.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for household in list(_watched):
+        with suppress(Exception):
+            household.after_fork_in_parent()
 
 
 def _after_fork() -> None:

@@ -167,8 +167,7 @@ class Outbox:
         """Wake the delivery thread, or start it."""
         if self._started.acquire(blocking=False):
             if not self._start():
-                self._wake_at = self._bar = ALWAYS
-                self._started.release()
+                self.not_started()
             return
         try:
             self._bell.release()
@@ -176,6 +175,11 @@ class Outbox:
             return  # it rings already
 
     # What follows is for the delivery thread, and for whoever ends it.
+
+    def not_started(self) -> None:
+        """There is no thread: the next put tries to start one."""
+        self._wake_at = self._bar = ALWAYS
+        self._started.release()
 
     @property
     def started(self) -> bool:

@@ -1,0 +1,81 @@
+"""The thread is gone while the process is forked: Python warns of forks beside threads, and rightly."""
+
+import os
+import sys
+import time
+
+import pytest
+
+from flowtrail.sdk.delivery import open_sink
+from flowtrail.sdk.settings import Settings
+from tests.support.faults import until
+from tests.support.hostile import hostile
+from tests.support.items import announced
+
+
+def is_there(delivery):
+    """Whether the system still knows the thread."""
+    assert sys.platform == "linux"
+    return os.access(delivery._task, os.F_OK)
+
+
+def sink(url, **settings):
+    return open_sink(Settings(**{"url": url, "batch_s": 0.02, "exit_s": 0.3, "timeout_s": 5.0, **settings}))
+
+
+@pytest.mark.parametrize("way", ["good", "hang", "drip", "later", "reset"])
+def test_the_thread_makes_way_for_a_fork_and_goes_on_after_it(way):
+    with hostile([way, "good"]) as server:
+        delivery = sink(server.url)
+        delivery.put(announced(1))
+        until(lambda: delivery._task)
+        time.sleep(0.05)
+
+        delivery.before_fork()
+        assert not is_there(delivery)
+        delivery.put(announced(2))
+        requests = delivery.counts().requests
+        time.sleep(0.1)
+        assert delivery.counts().requests == requests
+        delivery.after_fork_in_parent()
+
+        assert delivery.flush(0.5 if way == "later" else 20) or way == "later"
+        delivery.close()
+        counts = delivery.counts()
+        assert counts.produced == 2
+        assert way == "later" or counts.accepted == 2
+
+
+def test_forks_under_way_on_several_threads_bring_it_back_once():
+    with hostile(["good"]) as server:
+        delivery = sink(server.url)
+        delivery.put(announced(1))
+        delivery.before_fork()
+        delivery.before_fork()
+        delivery.after_fork_in_parent()
+        time.sleep(0.02)
+        assert not is_there(delivery)
+        delivery.after_fork_in_parent()
+        until(lambda: is_there(delivery))
+
+        delivery.put(announced(2))
+        assert delivery.flush(20)
+        delivery.close()
+        until(lambda: not is_there(delivery))
+        delivery.before_fork()
+        delivery.after_fork_in_parent()
+        assert not is_there(delivery)
+
+
+def test_forks_in_a_row_do_not_keep_a_slow_server_from_being_heard():
+    with hostile(["slow"]) as server:
+        delivery = sink(server.url)
+        delivery.put(announced(1))
+        until_s = time.monotonic() + 20
+        while delivery.counts().pending and time.monotonic() < until_s:
+            delivery.before_fork()
+            delivery.after_fork_in_parent()
+            time.sleep(0.01)
+
+        assert delivery.counts().accepted == 1
+        delivery.close()
