@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar
 
 from flowtrail.sdk.blocks import Block
-from flowtrail.sdk.context import current, innermost
+from flowtrail.sdk.context import Pause, current, innermost
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.transactions import Transaction
 from flowtrail.sdk.unknown import unknown_identity
@@ -126,11 +126,20 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
 @contextmanager
 def _being(entry: Any) -> Generator[None]:
     outside = current.get()
+    pauses = _pauses(entry, outside)
     current.set(entry)
     try:
         yield
     finally:
         current.set(outside)
+        for pause in pauses:
+            pause.end()
+
+
+def _pauses(*entries: Any) -> list[Pause]:
+    return [
+        Pause(transaction) for transaction in {entry.transaction for entry in entries if entry is not None}
+    ]
 
 
 def work_of(function: Callable[P, R], opener: Opener) -> Callable[P, R]:
@@ -171,14 +180,16 @@ def _wrapped(
 class _Suspended:
     """What is current inside a generator while it rests, and outside while it runs."""
 
-    __slots__ = ("_inside", "_outside")
+    __slots__ = ("_inside", "_outside", "_pauses")
 
     def __init__(self, entry: Any) -> None:
         self._inside = entry
         self._outside: Any = None
+        self._pauses: list[Pause] = []
 
     def __enter__(self) -> Self:
         self._outside = current.get()
+        self._pauses = _pauses(self._inside, self._outside)
         current.set(self._inside)
         return self
 
@@ -186,6 +197,8 @@ class _Suspended:
         self._inside = current.get()
         current.set(self._outside)
         self._outside = None
+        for pause in self._pauses:
+            pause.end()
 
 
 def _steps(entry: Entered, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:

@@ -83,7 +83,6 @@ class Block(msgspec.Struct, gc=False, eq=False):
         transaction = self.transaction
         if (
             transaction.thread != this_thread()
-            or current_entry() is not transaction
             or ((running := loops.running) is not None and running() is not None)
             or self.started
         ):
@@ -100,9 +99,12 @@ class Block(msgspec.Struct, gc=False, eq=False):
     def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
         ended = clock.now_s()
         transaction = self.transaction
-        if raised is None and transaction.top is self:
+        if raised is not None or not transaction.is_plain:
+            self._exit_slowly(ended, raised, trace)
+            return
+        if transaction.top is self:
             transaction.top = self.outer
-        elif raised is None and transaction.is_plain and current_entry() is self:
+        elif current_entry() is self:
             current.set(transaction if self.outer is None else self.outer)
         else:
             self._exit_slowly(ended, raised, trace)

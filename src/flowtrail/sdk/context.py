@@ -89,7 +89,7 @@ def around(entry: Any) -> Any:
 def enter(entry: Any, transaction: Any) -> Any:
     """Make a block or transaction current. Returns what was current before."""
     named = current.get()
-    if named is transaction and transaction.thread == this_thread() and not loops.runs():
+    if named is transaction and transaction.home == this_thread() and not loops.runs():
         outer, transaction.top = transaction.top, entry
         return outer
     outer = living(named)
@@ -116,6 +116,23 @@ def _unlink(block: Any, transaction: Any) -> None:
             above.outer = block.outer
             return
         above = above.outer
+
+
+class Pause:
+    """Until `end`, something else than this transaction is current in its thread, so its blocks take a longer way,
+    which looks at what is."""
+
+    __slots__ = ("_home", "_transaction")
+
+    def __init__(self, transaction: Any) -> None:
+        self._transaction, self._home = transaction, transaction.home
+        transaction.home = transaction.thread = NO_THREAD
+
+    def end(self) -> None:
+        """The transaction is current again."""
+        transaction = self._transaction
+        transaction.home = self._home
+        transaction.thread = self._home if transaction.is_plain else NO_THREAD
 
 
 def part_chain(block: Any) -> None:

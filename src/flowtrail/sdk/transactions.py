@@ -12,7 +12,7 @@ from flowtrail.model.statuses import RELATIONS
 from flowtrail.sdk import announcing
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.carriers import Setter
-from flowtrail.sdk.context import NO_THREAD, enter, innermost, leave, own_thread, part_chain
+from flowtrail.sdk.context import NO_THREAD, Pause, enter, innermost, leave, own_thread, part_chain
 from flowtrail.sdk.endings import CANCELLED, FAILED, FINE, judge
 from flowtrail.sdk.handing import hand_on
 from flowtrail.sdk.identity import Identity, Outcome
@@ -61,10 +61,11 @@ class Transaction:
         "_ends_here",
         "_extra",
         "_failures",
-        "_home",
         "_outcome",
+        "_paused",
         "block",
         "ended",
+        "home",
         "identity",
         "is_plain",
         "outer",
@@ -80,11 +81,12 @@ class Transaction:
         self.identity = identity
         self.started = self.ended = 0.0
         self.outer: Any = None
-        # What `context` keeps here: the innermost block, the thread whose blocks may take the shortest way, and
-        # whether blocks elsewhere may take a short one.
+        # What `context` keeps here: the innermost block; the thread that entered it; that thread again while its
+        # blocks may take the shortest way; whether blocks elsewhere may take a short one.
         self.top: Any = None
-        self.thread = self._home = NO_THREAD
+        self.thread = self.home = NO_THREAD
         self.is_plain = False
+        self._paused: Any = None
         self._ends_here = identity.ends_here
         self._outcome = Outcome()
         self._failures: dict[str, int] = {}
@@ -99,13 +101,17 @@ class Transaction:
             warn_once("enter transaction", "%r was entered twice", self)
             return self
         # What nobody knows takes the long way, where nothing is recorded of it.
-        self._home = own_thread() if self.identity.is_known else NO_THREAD
+        self.home = own_thread() if self.identity.is_known else NO_THREAD
         self.outer = enter(self, self)
+        if self.outer is not None:
+            self._paused = Pause(self.outer.transaction)
         self._begin()
         return self
 
     def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
         leave(self, self)
+        if self._paused is not None:
+            self._paused.end()
         self.close(raised)
 
     async def __aenter__(self) -> Self:
@@ -125,7 +131,7 @@ class Transaction:
 
     def _begin(self) -> None:
         self.started = clock.now_s()
-        self.thread = self._home
+        self.thread = self.home
         identity = self.identity
         self.is_plain = identity.is_known
         if not identity.is_announced:
@@ -249,7 +255,7 @@ class Transaction:
         elif len(self._failures) < _MOST_FAILURES:
             self._failures[name] = attempt
         self.is_plain = self.identity.is_known and not (self._failures or self.ended)
-        self.thread = self._home if self.is_plain else NO_THREAD
+        self.thread = self.home if self.is_plain else NO_THREAD
 
     # ------------------------------------------------------------------------------------- outcomes
 

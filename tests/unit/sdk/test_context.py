@@ -52,6 +52,62 @@ def test_leaving_in_another_order_spoils_nothing(sink):
     assert parents(sink) == {"first": None, "second": "first", "third": "second", "after": None}
 
 
+def test_a_failure_that_was_mended_inside_a_block_leaves_the_others_where_they_are(sink):
+    with flowtrail.transaction("order", "4711") as order:
+        with contextlib.suppress(KeyError), order.block("try"):
+            raise KeyError
+        with order.block("outer"):
+            with order.block("try"):
+                pass
+            with order.block("inner"):
+                pass
+
+    assert parents(sink) == {"try": "outer", "outer": None, "inner": "outer"}
+
+
+def test_a_transaction_inside_another_takes_its_place_until_it_is_left(sink):
+    with flowtrail.transaction("order", "4711") as order, order.block("outer"):
+        with flowtrail.transaction("line", "1") as line:
+            with line.block("of the line"), order.block("of the order"), flowtrail.block("ambient"):
+                assert flowtrail.current_transaction() is order
+            with order.block("again"), order.block("deeper"):
+                pass
+        with order.block("after"):
+            pass
+
+    assert parents(sink) == {
+        "outer": None,
+        "of the line": None,
+        "of the order": "outer",
+        "ambient": "of the order",
+        "again": "outer",
+        "deeper": "again",
+        "after": "outer",
+    }
+
+
+def test_a_generator_keeps_its_blocks_apart_from_those_of_its_transaction(sink):
+    @flowtrail.block("read")
+    def rows(order):
+        for number in range(2):
+            with order.block(f"row {number}"):
+                yield number
+
+    with flowtrail.transaction("order", "4711") as order, order.block("outer"):
+        for number in rows(order):
+            with order.block(f"map {number}"):
+                pass
+
+    assert parents(sink) == {
+        "outer": None,
+        "read": "outer",
+        "row 0": "read",
+        "row 1": "read",
+        "map 0": "outer",
+        "map 1": "outer",
+    }
+
+
 def test_tasks_have_contexts_of_their_own(sink):
     async def step(name, wait):
         async with flowtrail.block(name):
