@@ -29,15 +29,15 @@ import pm4py
 from collections import Counter
 kind, file = sys.argv[1:]
 if kind == "xes":
-    log = pm4py.read_xes(file, return_legacy_log_object=True)
+    log = pm4py.read_xes(file)
     told = {
-        "cases": [trace.attributes["concept:name"] for trace in log],
-        "events": sum(map(len, log)),
+        "cases": log["case:concept:name"].unique().tolist(),
+        "ids": log["case:identity:id"].nunique(),
+        "events": len(log),
         "steps": [[name, step, count] for (name, step), count in Counter(
-            (event["concept:name"], event["lifecycle:transition"]) for trace in log for event in trace
+            zip(log["concept:name"], log["lifecycle:transition"])
         ).items()],
-        "first": [str(log[0].attributes), str(log[0][0])] if log and log[0] else [],
-        "instants": sorted({type(event["time:timestamp"]).__name__ for trace in log for event in trace}),
+        "instants": str(log["time:timestamp"].dtype),
     }
 elif kind == "ocel":
     log = pm4py.read_ocel2_json(file)

@@ -107,9 +107,10 @@ def test_others_read_the_same_numbers_and_the_standards_rules_are_kept(name, sto
     if format == "xes":
         valid_xes(file)
         told = told_by_pm4py("xes", file)
-        assert len(told["cases"]) == len(set(told["cases"])) == len(headers)
+        assert len(told["cases"]) == told["ids"] == len(headers)
         assert {(block, step): count for block, step, count in told["steps"]} == steps
-        assert told["instants"] in (["datetime"], ["Timestamp"])
+        assert told["events"] == sum(steps.values())
+        assert told["instants"].startswith("datetime64")
         return
     valid_ocel(file)
     told = told_by_pm4py("ocel", file)
