@@ -403,6 +403,26 @@ def test_an_element_without_end_does_not_fill_the_memory(tmp_path, monkeypatch):
     assert "longer than" in problem.message
 
 
+def test_attributes_without_end_do_not_fill_the_memory(read):
+    many = "".join(f'<int key="n{number}" value="1"/>' for number in range(10_050))
+    nested = f'<list key="l"><values>{many}</values></list>'
+
+    for more in (many, nested):
+        records, _, counts = read(log(trace("1", event("a", "complete", 1, more), event("b", "complete", 2))))
+
+        assert [each["block"] for each in of_kind(records, "block")] == ["a", "b"]
+        assert sum(counts.values()) > 10
+
+
+def test_elements_that_xes_does_not_have_are_passed_over(read):
+    odd = '<string key="who" value="anna"><odd><string key="deep" value="x"/></odd></string><odd/>'
+
+    records, problems, _ = read(log(trace("1", event("a", "complete", 1, odd)), head="<odd><odd/></odd>"))
+
+    assert problems == []
+    assert of_kind(records, "block")[0]["details"] == {"who": "anna"}
+
+
 def test_a_long_element_is_read(read):
     text = "x" * 3_000_000
 

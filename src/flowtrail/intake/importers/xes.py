@@ -32,6 +32,9 @@ TRANSITION: Final = "lifecycle:transition"
 RESOURCE: Final = "org:resource"
 IDENTITY: Final = "identity:id"
 
+MOST_ATTRIBUTES: Final = 10_000
+"""Held of one event or trace, nested ones counted: far more than a record may have."""
+
 Attributes = dict[str, Attribute]
 
 
@@ -65,23 +68,25 @@ class _Log:
         self._trace: _Trace | None = None
         self._event: Attributes | None = None
         self._under_way: list[Attribute] = []
+        self._held = 0
         self._in_global = self._is_log = False
 
     # --- what the file says ---
 
     def start(self, name: str, given: dict[str, str]) -> None:
         """An element begins. Raises: Unreadable (no log of events at all)."""
-        if name in KINDS or (name == "values" and self._under_way):
+        if name in KINDS or self._under_way:
             attribute = Attribute(name, given)
-            if self._under_way:
+            self._held += 1
+            if self._under_way and self._held <= MOST_ATTRIBUTES:
                 self._under_way[-1].nested.append(attribute)
             self._under_way.append(attribute)
         elif name == "event":
             self.events += 1
-            self._event = {}
+            self._event, self._held = {}, 0
         elif name == "trace":
             self.traces += 1
-            self._trace = _Trace(Lifecycles(self.counts))
+            self._trace, self._held = _Trace(Lifecycles(self.counts)), 0
         elif name == "global":
             self._in_global = True
         elif name == "log":
@@ -95,6 +100,8 @@ class _Log:
             attribute = self._under_way.pop()
             if not self._under_way and not self._in_global and attribute.key:
                 self._attribute(attribute)
+            if self._held > MOST_ATTRIBUTES:
+                self.counts[f"attributes beyond {MOST_ATTRIBUTES} of one element, left out"] += 1
         elif name == "event":
             event, self._event = self._event or {}, None
             self._guarded(self._event_over, event)
@@ -106,6 +113,8 @@ class _Log:
             self._in_global = False
 
     def _attribute(self, attribute: Attribute) -> None:
+        if self._held > MOST_ATTRIBUTES:
+            return
         if self._event is not None:
             self._event[attribute.key] = attribute
         elif self._trace is not None:
