@@ -1,9 +1,7 @@
 """One object's way through a flow, as the host tells it: announced when it is entered, ended when it is left."""
 
-from functools import partial
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
-from weakref import ref
+from typing import Any, Final, Self
 
 from flowtrail.model import clock
 from flowtrail.model.clock import MICROS
@@ -28,26 +26,6 @@ _MOST_FAILURES: Final = 1_000
 _KEYS_BYTES: Final = 2_000
 
 
-class Opens(Protocol):
-    """Makes a block."""
-
-    def __call__(
-        self, name: str, stage: str | None = None, worker: str | None = None, queued_at: Any = None
-    ) -> Block:
-        """One execution of a block, to be used with `with`. `queued_at` is when it began to wait."""
-        ...
-
-
-def _late_block(
-    transaction: "ref[Transaction]",
-    name: str,
-    stage: str | None = None,
-    worker: str | None = None,
-    queued_at: Any = None,
-) -> Block:
-    return Block(transaction(), name, stage, worker, queued_at)
-
-
 class Transaction:
     """An object under way, made by `flowtrail.transaction` or `flowtrail.resume`.
 
@@ -63,7 +41,6 @@ class Transaction:
         "_failures",
         "_outcome",
         "_paused",
-        "block",
         "ended",
         "home",
         "identity",
@@ -73,9 +50,6 @@ class Transaction:
         "thread",
         "top",
     )
-
-    block: Opens
-    """One execution of a block, to be used with `with`: `order.block("map", stage="processing")`."""
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
@@ -91,8 +65,6 @@ class Transaction:
         self._outcome = Outcome()
         self._failures: dict[str, int] = {}
         self._extra: list[tuple[dict[str, Any], int]] = []
-        # Makes the block without a frame of Python in between, a tenth of its cost; the cycle ends with `end`.
-        self.block = partial(Block, self)
 
     # ------------------------------------------------------------------------------------- life
 
@@ -168,7 +140,6 @@ class Transaction:
             return
         self.ended = clock.now_s()
         self.thread, self.is_plain = NO_THREAD, False
-        self.block = partial(_late_block, ref(self))
         if self.top is not None:
             part_chain(self.top)
         if self._ends_here:
@@ -239,6 +210,13 @@ class Transaction:
         return f"<Transaction {self.id} of {self.object_type} {self.object_id}>"
 
     # ------------------------------------------------------------------------------------- blocks
+
+    def block(
+        self, name: str, stage: str | None = None, worker: str | None = None, queued_at: Any = None
+    ) -> Block:
+        """One execution of a block, to be used with `with`: `order.block("map", stage="processing")`. `queued_at` is
+        when it began to wait."""
+        return Block(self, name, stage, worker, queued_at)
 
     def enter_block(self, name: str) -> int:
         """A block of that name begins; the number of its attempt."""

@@ -49,6 +49,17 @@ def test_each_misuse_is_said_once_and_changes_nothing(sink, caplog):
     assert len(caplog.records) >= 6
 
 
+@pytest.mark.parametrize("own", ["details", "cost", "taken", "number", "started", "transaction"])
+def test_a_block_takes_the_arguments_that_are_meant_and_no_field_of_its_own(sink, own):
+    with flowtrail.transaction("order", "4711") as order:
+        with pytest.raises(TypeError, match=own):
+            order.block("map", **{own: "x"})
+        with order.block("map", "processing", "host-1"):
+            pass
+
+    assert [record["kind"] for record in sink.take()] == ["transaction", "block", "end"]
+
+
 @pytest.mark.parametrize(
     "odd", [None, 0, "", "\0", "\ud800", "x" * 5000, b"\xff", [1], {}, object(), 1.5, float("nan")]
 )
