@@ -1,8 +1,8 @@
 """A JSON document that is one object of long arrays, element by element, in bounded memory.
 
 Only the outline is read here: where the members of the object and the elements of their arrays begin and end. What an
-element says is for whoever decodes it, and so is judging it. No JSON library that streams bounds the size of one
-element, and decoding elements whole with msgspec is several times as fast.
+element says is for whoever decodes it, and so is judging it. A library that streams (ijson) reads one array
+twice as fast, but one array a pass, which comes to the same for a log, and puts no bound on an element.
 """
 
 import re
