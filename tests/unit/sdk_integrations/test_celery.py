@@ -57,8 +57,14 @@ def app() -> Iterator[Celery]:
     app.close()
 
 
+def _configure_nothing(**_: object) -> None:
+    pass
+
+
 @pytest.fixture(scope="module")
 def worker(app: Celery) -> Iterator[None]:
+    # Whoever configures logging here keeps Celery from doing it for the whole process.
+    signals.setup_logging.connect(_configure_nothing)
     with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=WAIT_S):
         yield
 
