@@ -355,8 +355,8 @@ def read_rules(text: str, key: bytes) -> Redaction:
 
 
 def _rule(policy: Mapping[str, str], place: str) -> Rule:
-    known = {"flow", "field", "policy"}
-    if set(policy) - known or not {"field", "policy"} <= set(policy):
+    known = ("flow", "field", "policy")
+    if set(policy) - {*known} or not {"field", "policy"} <= set(policy):
         raise Refusal(
             "invalid_rule", "a policy has a flow, a field and a policy", place, dict(policy), ", ".join(known)
         )

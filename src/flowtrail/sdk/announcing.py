@@ -14,12 +14,11 @@ from flowtrail.model.limits import (
     MAX_FLOW_BLOCKS,
     MAX_INTEGER,
     MAX_KEYS,
-    MAX_MAP_NAMES,
     MAX_OBJECT_ID_CHARS,
 )
-from flowtrail.sdk.looks import look
+from flowtrail.sdk.looks import class_name, look
 from flowtrail.sdk.notices import warn_once
-from flowtrail.sdk.values import Frozen, freeze, freeze_name, freeze_text, tidy_text
+from flowtrail.sdk.values import Frozen, freeze, freeze_name, freeze_text, received, tidy_text
 
 UNNAMED: Final = "unnamed"
 
@@ -27,6 +26,7 @@ _DECIMAL: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _HEX: Final = re.compile(rf"[0-9a-f]{{{2 * TRANSACTION_ID_BYTES}}}")
 _NONE: Final = "0" * (2 * TRANSACTION_ID_BYTES)
+_MOST_NAMES: Final = 1_000
 
 
 def name_or_none(name: Any) -> str | None:
@@ -52,14 +52,18 @@ def keys(given: Any) -> dict[str, str] | None:
     if given is None:
         return None
     if not isinstance(given, dict):
-        warn_once("keys", "keys are a mapping of names and texts; they are left out")
+        warn_once(
+            "keys",
+            "keys are a mapping of names and texts, not %s; they are left out",
+            class_name(type(given)),
+        )
         return None
     found: dict[str, str] = {}
     for name, value in freeze(given, Frozen()).items():
         if value is None:
             continue
         if len(found) == MAX_KEYS:
-            warn_once("keys", "a transaction has at most %d keys; the others are left out", MAX_KEYS)
+            warn_once("many keys", "a call takes at most %d keys; the others are left out", MAX_KEYS)
             break
         found[name] = tidy_text(freeze_text(value, MAX_OBJECT_ID_CHARS))
     return found or None
@@ -70,7 +74,10 @@ def attributes(given: Any, frozen: Frozen) -> dict[str, Any] | None:
     if given is None:
         return None
     if not isinstance(given, dict):
-        warn_once("attributes", "attributes are a mapping of names and values; they are left out")
+        kind = class_name(type(given))
+        warn_once(
+            "attributes", "attributes are a mapping of names and values, not %s; they are left out", kind
+        )
         return None
     return freeze(given, frozen) or None
 
@@ -83,7 +90,10 @@ def money(value: Any, currency: Any) -> tuple[str | None, str | None]:
     if _DECIMAL.fullmatch(text) and type(currency) is str and _CURRENCY.fullmatch(currency):
         return text, currency
     warn_once(
-        "value", 'a value is a decimal number such as "129.90", with a currency such as "EUR"; it is left out'
+        "value",
+        'value is a decimal number such as "129.90" with a currency such as "EUR", not %s with %s; both are left out',
+        received(value),
+        received(currency),
     )
     return None, None
 
@@ -92,7 +102,9 @@ def attempt(number: Any) -> int | None:
     """The number of an attempt, from 1."""
     if number is None or (type(number) is int and 1 <= number <= MAX_ATTEMPT):
         return number
-    warn_once("attempt", "an attempt is an integer from 1 to %d; it is left out", MAX_ATTEMPT)
+    warn_once(
+        "attempt", "attempt is an integer from 1 to %d, not %s; it is left out", MAX_ATTEMPT, received(number)
+    )
     return None
 
 
@@ -114,8 +126,16 @@ def id_or_new(given: Any) -> str:
         known = known_id(given)
         if known is not None:
             return known
-        warn_once("id", "a transaction's id is 32 hex digits, not all zero; a new one is made")
+        warn_once("id", "id is 32 hex digits, not all zero, and not %s; a new one is made", received(given))
     return new_transaction_id().hex()
+
+
+def retried(given: Any) -> str | None:
+    """The id of the transaction that one is another try of."""
+    known = None if given is None else known_id(given)
+    if given is not None and known is None:
+        warn_once("retry_of", "retry_of is a transaction or its id, not %s; it is left out", received(given))
+    return known
 
 
 def names(given: Any) -> frozenset[str]:
@@ -123,10 +143,15 @@ def names(given: Any) -> frozenset[str]:
     if type(given) is str:
         return frozenset((freeze_name(given),))
     try:
-        return frozenset(freeze_name(each) for each in islice(given, MAX_MAP_NAMES))
-    except TypeError:
-        warn_once("names", "names are a list of texts; they are left out")
+        found = [freeze_name(each) for each in islice(_no_text(given), _MOST_NAMES + 1)]
+    except Exception:  # noqa: BLE001 -- whatever was given, the host goes on
+        warn_once(
+            "names", "redact is a list of names, not %s; nothing is redacted by it", class_name(type(given))
+        )
         return frozenset()
+    if len(found) > _MOST_NAMES:
+        warn_once("many names", "redact takes %d names; the others are not redacted", _MOST_NAMES)
+    return frozenset(found[:_MOST_NAMES])
 
 
 class Declared(msgspec.Struct, frozen=True):
@@ -139,21 +164,32 @@ class Declared(msgspec.Struct, frozen=True):
 def flow_fields(name: Any, version: Any, stages: Any, blocks: Any, deadline: Any) -> dict[str, Any] | None:
     """A declaration's fields; None, said once, where it cannot be meant."""
     try:
-        listed = [_definition(each) for each in islice(blocks, MAX_FLOW_BLOCKS)]
+        listed = [_definition(each) for each in islice(_no_text(blocks), MAX_FLOW_BLOCKS)]
         fields: dict[str, Any] = {
             "kind": "flow",
             "flow": freeze_name(name),
             "version": freeze_name(version),
-            "stages": [*dict.fromkeys(freeze_name(each) for each in islice(stages, MAX_FLOW_BLOCKS))],
+            "stages": [
+                *dict.fromkeys(freeze_name(each) for each in islice(_no_text(stages), MAX_FLOW_BLOCKS))
+            ],
             "blocks": [*{each["name"]: each for each in listed}.values()],
         }
         if deadline is not None:
             seconds = deadline.total_seconds() if type(deadline) is dt.timedelta else float(deadline)
             fields["deadline_s"] = seconds if 0 < seconds < _LONGEST_S else None
     except Exception:  # noqa: BLE001 -- whatever was given, the host goes on
-        warn_once("declare", "the declaration of flow %r cannot be read, and is left out", name)
+        kinds = [class_name(type(each)) for each in (stages, blocks, deadline)]
+        text = "flow: the declaration of %s cannot be read, with stages of %s, blocks of %s, deadline of %s; it is left out"
+        warn_once("declare", text, received(name), *kinds)
         return None
     return fields
+
+
+def _no_text(given: Any) -> Any:
+    """What was given, unless it is a text, which to Python is a list of its letters. Raises: TypeError."""
+    if issubclass(type(given), (str, bytes)):
+        raise TypeError(given)
+    return given
 
 
 _LONGEST_S: Final = 6_000_000_000

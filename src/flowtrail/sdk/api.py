@@ -37,7 +37,7 @@ from flowtrail.sdk.tracecontext import Carried
 from flowtrail.sdk.tracking import UNTOLD, Arguments, Told, opened
 from flowtrail.sdk.transactions import Transaction
 from flowtrail.sdk.unknown import unknown_identity
-from flowtrail.sdk.values import Frozen, freeze_name
+from flowtrail.sdk.values import Frozen, freeze_name, received
 
 __all__ = [
     "Block",
@@ -134,7 +134,7 @@ def transaction(
     frozen = Frozen()
     amount, unit = announcing.money(value, currency)
     own = announcing.id_or_new(id)
-    retried = None if retry_of is None else announcing.known_id(retry_of)
+    retried = announcing.retried(retry_of)
     carried = Carried() if carrier is None else read_carried(carrier, None) or Carried()
     facts = {
         "keys": announcing.keys(keys),
@@ -228,7 +228,7 @@ def flush(timeout_s: float = FLUSH_S) -> bool:
     try:
         return producer.sink.flush(timeout_s)
     except Exception:  # noqa: BLE001 -- nothing of ours is raised into the host
-        warn_once("flush", "flush was asked to wait for something else than seconds")
+        warn_once("flush", "flush waits for a number of seconds, not %s", received(timeout_s))
         return False
 
 

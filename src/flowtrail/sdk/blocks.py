@@ -154,7 +154,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
 
     def _may_start(self) -> bool:
         if self.started:
-            warn_once("enter", "block %r was entered or started twice", self.name)
+            warn_once("enter", "block %r was entered or started twice", freeze_name(self.name))
         return not self.started
 
     def _begin(self) -> None:
@@ -182,7 +182,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
 
     def _end(self, ended: float) -> None:
         if self.ended or not self.started:
-            warn_once("end", "block %r was ended twice, or never started", self.name)
+            warn_once("end", "block %r was ended twice, or never started", freeze_name(self.name))
             return
         more = self.more or More()
         self.transaction.leave_block(freeze_name(self.name), more.attempt, failed=bool(more.exceptions))
@@ -266,7 +266,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
         if issubclass(type(named), dict):
             values.update(freeze(named, frozen))
         elif named is not None:
-            warn_once("detail", "a detail has a name; block %r was given one without", self.name)
+            warn_once("detail", "a detail has a name; block %r was given one without", freeze_name(self.name))
         held = self.details or {}
         if (frozen.cost > _MERGED_BYTES or self.cost > _LARGEST_BYTES) and self.started:
             if self.transaction.is_known:
@@ -339,7 +339,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
         return f"{self.number:016x}"
 
     def __repr__(self) -> str:
-        return f"<Block {self.name!r} of {self.transaction!r}>"
+        return f"<Block {freeze_name(self.name)!r} of {self.transaction!r}>"
 
     def record(self) -> dict[str, Any]:
         """The record as it leaves, on the delivery thread. Never raises."""

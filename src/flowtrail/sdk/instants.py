@@ -9,6 +9,7 @@ from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import parse_instant
 from flowtrail.model.limits import NEWEST_INSTANT_US, OLDEST_INSTANT_US
 from flowtrail.sdk.notices import warn_once
+from flowtrail.sdk.values import received
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
@@ -28,7 +29,9 @@ def to_us(value: Any, what: str) -> int | None:
         found = None
     if found is not None and OLDEST_INSTANT_US <= found < NEWEST_INSTANT_US:
         return found
-    warn_once(f"instant: {what}", "%s is no instant from 2000 to 2200, and is left out", what)
+    warn_once(
+        f"instant: {what}", "%s is no instant from 2000 to 2200, and is left out: %s", what, received(value)
+    )
     return None
 
 

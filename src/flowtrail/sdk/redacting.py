@@ -8,11 +8,12 @@ rules cannot be applied to keeps nothing but its identity.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from flowtrail.model.errors import Refusal
+from flowtrail.model.errors import Refusal, shorten
 from flowtrail.model.ids import random_bytes
-from flowtrail.model.redaction import MAPS, MIN_KEY_BYTES, REDACTED, Redaction
+from flowtrail.model.redaction import MAPS, MIN_KEY_BYTES, REDACTED, Glob, Redaction
 from flowtrail.sdk import marks
 from flowtrail.sdk.values import Frozen, freeze_value, tidy
 
@@ -76,28 +77,41 @@ class Redacting:
 
 def hide(record: dict[str, Any], hidden: frozenset[str]) -> None:
     """Redact what the host named at the call, at any depth."""
+    globs = _globs(hidden)
     for name in MAPS:
         if record.get(name):
-            record[name] = _hidden(record[name], hidden)
+            record[name] = _hidden(record[name], globs)
     skip = record.get("skip")
     if skip:
         for name in ("expected", "actual"):
             if skip.get(name) is not None:
-                skip[name] = _hidden(skip[name], hidden)
+                skip[name] = _hidden(skip[name], globs)
 
 
-def _hidden(value: Any, hidden: frozenset[str]) -> Any:
+@lru_cache(maxsize=256)
+def _globs(names: frozenset[str]) -> tuple[Glob, ...]:
+    """What the names mean: as in rules, but that none is refused. One with a star inside means whatever begins, or
+    ends, as it does up to there: more than was meant, never less."""
+    globs = []
+    for name in names:
+        before = name.startswith("*")
+        bare, star, _ = name.lstrip("*").casefold().partition("*")
+        globs.append(Glob(bare, before, bool(star) or name == "*"))
+    return tuple(globs)
+
+
+def _hidden(value: Any, globs: tuple[Glob, ...]) -> Any:
     if type(value) is list:
-        return [_hidden(each, hidden) for each in value]
+        return [_hidden(each, globs) for each in value]
     if type(value) is not dict:
         return value
     found = {}
     for name, each in value.items():
-        if name in hidden and each is not None:
+        if each is not None and any(glob.matches(name) for glob in globs):
             marks.count("redacted_by_call")
             found[name] = REDACTED
         else:
-            found[name] = _hidden(each, hidden)
+            found[name] = _hidden(each, globs)
     return found
 
 
@@ -135,23 +149,61 @@ def read_redacting(
 ) -> Redacting:
     """The redaction that `init` was asked for. Raises: Refusal, naming the argument."""
     if function is not None and not callable(function):
-        raise Refusal(
-            "invalid_setting", "init: redact_with must be a function of a path and a value", "redact_with"
-        )
-    if not (names or values or policies):
+        raise _refusal("redact_with", function, "a function of a path and a value")
+    said = _texts("redact_names", names), _texts("redact_values", values), _policies(policies)
+    secret = _secret(key)
+    if not any(said):
         return Redacting(None, function)
-    secret = key.encode() if isinstance(key, str) else key
     try:
         # Without a key of the host's, hashes can be compared within this process alone.
-        return Redacting(
-            Redaction([*names], [*values], [*policies], secret or random_bytes(MIN_KEY_BYTES)), function
-        )
+        return Redacting(Redaction(*said, secret or random_bytes(MIN_KEY_BYTES)), function)
     except Refusal as refusal:
-        field = refusal.field or "names"
-        field = f"redact_{field}"
-        received = None if refusal.field == "key" else refusal.received
-        message = f"init: {field}: {refusal.message}; allowed: {refusal.allowed}"
-        raise Refusal("invalid_setting", message, field, received, refusal.allowed) from None
+        field = f"redact_{refusal.field or 'names'}"
+        came = "" if refusal.received is None else f"; received {shorten(str(refusal.received))!r}"
+        message = f"init: {field}: {refusal.message}{came}; allowed: {refusal.allowed}"
+        raise Refusal("invalid_setting", message, field, refusal.received, refusal.allowed) from None
+
+
+def _texts(field: str, given: Any) -> list[str]:
+    # A text is a list of its letters to Python, and would take out nothing that was meant.
+    allowed = 'a list of texts, such as ["card"]'
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise _refusal(field, given, allowed)
+    found = list(given)
+    for index, each in enumerate(found):
+        if not isinstance(each, str):
+            raise _refusal(f"{field}[{index}]", each, "a text")
+    return found
+
+
+def _policies(given: Any) -> list[Mapping[str, str]]:
+    allowed = 'a list of maps, such as [{"flow": "shop-*", "field": "details.card", "policy": "none"}]'
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+        raise _refusal("redact_policies", given, allowed)
+    found = list(given)
+    for index, each in enumerate(found):
+        if not isinstance(each, Mapping) or not all(
+            isinstance(part, str) for part in (*each, *each.values())
+        ):
+            raise _refusal(f"redact_policies[{index}]", each, "a map of texts: flow, field and policy")
+    return found
+
+
+def _secret(key: Any) -> bytes | None:
+    if key is None:
+        return None
+    secret = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
+    if not isinstance(secret, bytes) or len(secret) < MIN_KEY_BYTES:
+        allowed = f"a secret of at least {MIN_KEY_BYTES} bytes"
+        message = f"init: redact_key cannot be used; allowed: {allowed}"
+        raise Refusal("invalid_setting", message, "redact_key", None, allowed)
+    return secret
+
+
+def _refusal(field: str, received: Any, allowed: str) -> Refusal:
+    came = shorten(received) if isinstance(received, str) else type(received).__name__
+    message = f"init: {field} cannot be read; received {came!r}; allowed: {allowed}"
+    return Refusal("invalid_setting", message, field, came, allowed)
 
 
 def only_named(

@@ -12,7 +12,7 @@ from flowtrail.sdk.instants import to_us
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.statements import finished
-from flowtrail.sdk.values import freeze_name, tidy
+from flowtrail.sdk.values import freeze_name, received, tidy
 
 
 def tell(block: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def parent_of(block: Any, transaction: Any) -> str | None:
     return remote
 
 
-def read_usages(totals: dict[str, Any], block: str) -> dict[str, float]:
+def read_usages(totals: dict[str, Any], block: Any) -> dict[str, float]:
     """The totals that are numbers from 0 on; the others are left out, and said once."""
     kept: dict[str, float] = {}
     for name, total in totals.items():
@@ -87,9 +87,10 @@ def read_usages(totals: dict[str, Any], block: str) -> dict[str, float]:
         else:
             warn_once(
                 "usage",
-                "usage %r of block %r is no number from 0 to %d, and is left out",
-                name,
-                block,
+                "usage %r of block %r is a number from 0 to %d, not %s; it is left out",
+                freeze_name(name),
+                freeze_name(block),
                 MAX_USAGE,
+                received(total),
             )
     return kept

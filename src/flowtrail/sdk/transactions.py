@@ -19,7 +19,7 @@ from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.raised import message_of
 from flowtrail.sdk.statements import STATEMENT_BYTES, Statement
-from flowtrail.sdk.values import Frozen, cut_text, freeze_text
+from flowtrail.sdk.values import Frozen, cut_text, freeze_text, received
 
 _MOST_FAILURES: Final = 1_000
 """Names of blocks whose failures are remembered, to count attempts by."""
@@ -296,7 +296,11 @@ class Transaction:
         other = announcing.known_id(child if child is not None else parent)
         if relation not in RELATIONS or other is None or other == self.id:
             warn_once(
-                "link", "a link has another transaction and one of the relations %s", ", ".join(RELATIONS)
+                "link",
+                "link %s to %s is left out: it takes one of %s, and another transaction or its id",
+                received(relation),
+                received(child if child is not None else parent),
+                ", ".join(RELATIONS),
             )
             return
         ends = (self.id, other) if child is not None else (other, self.id)

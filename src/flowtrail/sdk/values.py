@@ -34,6 +34,7 @@ _VALUE_BYTES: Final = 72
 _LONE_OR_NUL: Final = re.compile("[\ud800-\udfff\0]")
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _TRIES: Final = 3
+_SHOWN_CHARS: Final = 60
 _MOST_BITS: Final = 4_000
 """Of an integer that is told as text: 1,200 digits, converted in microseconds."""
 
@@ -69,6 +70,12 @@ def freeze_text(value: Any, most: int) -> str:
         return value
     copied = _copy(value, 0, Frozen())
     return cut_text(copied if type(copied) is str else str(copied), most)
+
+
+def received(value: Any) -> str:
+    """What came, as a notice shows it: short, and without any code of the value running."""
+    text = freeze_text(value, _SHOWN_CHARS)
+    return repr(text) if isinstance(value, str) else text
 
 
 def cut_text(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
 
@@ -47,6 +48,41 @@ def test_each_misuse_is_said_once_and_changes_nothing(sink, caplog):
     assert {record["block"] for record in records if record["kind"] == "block"} == {"map", "late"}
     assert len(caplog.records) == len({record.getMessage() for record in caplog.records})
     assert len(caplog.records) >= 6
+
+
+class Untouchable:
+    def __repr__(self):
+        raise AssertionError("code of a value ran")
+
+
+@pytest.mark.parametrize(
+    ("misuse", "said"),
+    [
+        (lambda _: flowtrail.transaction("order", "1", deadline="tomorrow"), "deadline .*'tomorrow'"),
+        (lambda _: flowtrail.transaction("order", "1", keys=["a"]), "keys .*not list"),
+        (lambda _: flowtrail.transaction("order", "1", attributes="a"), "attributes .*not str"),
+        (lambda _: flowtrail.transaction("order", "1", attempt=0), "attempt .*not 0"),
+        (lambda _: flowtrail.transaction("order", "1", id="xyz"), "id .*'xyz'"),
+        (lambda _: flowtrail.transaction("order", "1", retry_of="xyz"), "retry_of .*'xyz'"),
+        (lambda _: flowtrail.transaction("order", "1", value="much", currency="EUR"), "value .*'much'"),
+        (lambda _: flowtrail.transaction("order", "1", redact=5), "redact .*not int"),
+        (lambda _: flowtrail.transaction("order", "1", redact=b"pin"), "redact .*not bytes"),
+        (lambda order: order.link("splits", child="1" * 32), "'splits'"),
+        (lambda order: order.block("map", queued_at="soon").start().record(), "queued_at .*'soon'"),
+        (lambda order: order.block(Untouchable()).end(), "Untouchable"),
+        (lambda order: order.block(Untouchable()).usage(cpu="much"), "Untouchable.*'much'"),
+        (lambda _: flowtrail.flow(Untouchable(), "1", stages="abc"), "Untouchable.*str"),
+        (lambda _: flowtrail.flow("f", "1", blocks="abc"), "'f'.* blocks of str"),
+        (lambda _: flowtrail.flush("soon"), "flush .*'soon'"),
+    ],
+)
+def test_a_notice_names_the_argument_and_what_came(sink, caplog, misuse, said):
+    sink.flush = lambda timeout_s: timeout_s + 0
+    with caplog.at_level(logging.WARNING, "flowtrail"), flowtrail.transaction("order", "4711") as order:
+        misuse(order)
+
+    assert len(caplog.records) == 1
+    assert re.search(said, caplog.records[0].getMessage())
 
 
 @pytest.mark.parametrize("own", ["details", "cost", "taken", "number", "started", "transaction"])

@@ -41,6 +41,54 @@ def test_names_said_at_the_call_are_redacted_at_every_depth(sink):
     assert left_out("redacted_by_call") == before + 5
 
 
+def test_names_said_at_the_call_mean_what_they_mean_in_rules(sink):
+    names = ["*IBAN*", "Card", "secret_*", *(f"n{number}" for number in range(200))]
+    with (
+        flowtrail.transaction("order", "4711", redact=names) as order,
+        order.block("pay") as block,
+    ):
+        block.detail(my_iban_2="x", CARD="x", cards=1, secret_a="x", no_secret_b=2, n199="x")
+
+    _, block, _ = sink.take()
+    hidden = dict.fromkeys(["my_iban_2", "CARD", "secret_a", "n199"], "[redacted]")
+    assert block["details"] == {**hidden, "cards": 1, "no_secret_b": 2}
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "came"),
+    [
+        ({"redact_names": "password"}, "redact_names", "password"),
+        ({"redact_names": 5}, "redact_names", "int"),
+        ({"redact_names": ["ok", 5]}, "redact_names[1]", "int"),
+        ({"redact_values": "card"}, "redact_values", "card"),
+        ({"redact_policies": {"field": "details"}}, "redact_policies", "dict"),
+        ({"redact_policies": ["none"]}, "redact_policies[0]", "none"),
+        ({"redact_policies": [{"field": 5}]}, "redact_policies[0]", "dict"),
+        ({"redact_with": "x"}, "redact_with", "x"),
+        ({"redact_names": ["a*b"]}, "redact_names[0]", "a*b"),
+    ],
+)
+def test_rules_of_a_wrong_kind_are_refused_not_read_as_something_else(sink, given, field, came):
+    with pytest.raises(Refusal) as refused:
+        rules(sink, **given)
+
+    assert refused.value.field == field
+    assert refused.value.received == came
+    assert field in str(refused.value)
+    assert repr(came) in str(refused.value)
+    assert refused.value.allowed in str(refused.value)
+
+
+def test_a_key_for_hashes_is_checked_and_never_shown(sink):
+    for key in ("short-secret", 5):
+        with pytest.raises(Refusal) as refused:
+            rules(sink, redact_key=key)
+
+        assert refused.value.field == "redact_key"
+        assert "short-secret" not in str(refused.value)
+        assert refused.value.received is None
+
+
 def test_rules_given_once_hold_for_everything_that_is_said(sink):
     rules(sink, redact_names=["*password*"], redact_values=["card"], redact_key=KEY)
     before = left_out("redacted_by_name"), left_out("redacted_by_value")
