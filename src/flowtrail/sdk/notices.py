@@ -49,7 +49,9 @@ def leave_list_of_threads() -> None:
     from _thread import get_ident
 
     with suppress(Exception):
-        threading._active.pop(get_ident(), None)  # type: ignore[attr-defined]  # noqa: SLF001 -- there is no other way
+        # One that Python made itself, such as the main thread at its end, stays.
+        if type(threading._active.get(get_ident())) is threading._DummyThread:  # type: ignore[attr-defined]  # noqa: SLF001 -- there is no other way
+            threading._active.pop(get_ident(), None)  # type: ignore[attr-defined]  # noqa: SLF001 -- there is no other way
 
 
 def forget() -> None:

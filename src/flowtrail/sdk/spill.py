@@ -23,6 +23,7 @@ import msgspec
 
 from flowtrail.model.clock import monotonic_s
 from flowtrail.sdk.counts import Tally
+from flowtrail.sdk.notices import leave_list_of_threads, warn_once
 from flowtrail.sdk.outbox import Item, Outbox
 from flowtrail.sdk.parcels import encode_item
 from flowtrail.sdk.segments import (
@@ -229,6 +230,10 @@ class Spill:
             self._offer(fresh)
         if self.duty_s() <= 0:
             self.sync()
+        if (trouble := self.trouble) is not None:
+            text = "no file for records can be made in spill_dir %s: %s. They wait in memory, and a crash would lose them"
+            warn_once("spill", text, self.directory, trouble)
+            leave_list_of_threads()
 
     def _offer(self, fresh: Segment) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from flowtrail.sdk.counts import Tally
+from flowtrail.sdk.notices import forget
 from flowtrail.sdk.outbox import Outbox
 from flowtrail.sdk.parcels import Bounds, Queued
 from flowtrail.sdk.segments import SEGMENT_BYTES, open_segment, read_frame
@@ -150,14 +151,23 @@ def test_a_directory_is_never_fuller_than_it_may_be_and_the_rest_waits_in_memory
     assert names(tmp_path / "spill") == []
 
 
-def test_a_directory_that_cannot_be_used_leaves_memory(tmp_path):
+def test_a_directory_that_cannot_be_used_leaves_memory(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     household = Household(tmp_path / "file" / "spill")
 
     for number in range(10):
         household.spill.put(Told(number=number))
 
+    forget()
+    with caplog.at_level("WARNING", "flowtrail"):
+        for _ in range(3):
+            household.spill._blocked_until = 0
+            household.spill.tend()
+
     assert isinstance(household.spill.trouble, OSError)
+    assert len(caplog.records) == 1
+    assert f"spill_dir {tmp_path / 'file' / 'spill'}: " in caplog.records[0].getMessage()
+    assert threading.current_thread() is threading.main_thread()
     assert household.box.waiting == household.spill.waiting == 10
     assert [record["number"] for record in household.sent()] == list(range(10))
 
