@@ -13,24 +13,27 @@ from tests.support.foreign_logs import write_xes
 from tests.support.server import ROOT, environment
 from tests.support.stories import BASE, canonical
 
-FEW, MANY = 300, 6_000
-TOLERATED_MIB = 12
-"""What the allocator and the database's own cache may make of it; the documents differ by 60 MiB."""
+FEW, MANY = 1_500, 9_000
+"""Even the few fill more than one page of a list."""
+TOLERATED_MIB = 8
+"""What the allocator and the database's own cache may make of it; the documents differ by up to 65 MiB."""
 
 _EXPORT = """
-import resource, sys
+import sys
 from flowtrail.query.export import open_export
 from flowtrail.storage import open_store
 store = open_store(sys.argv[1], create=False)
 size = sum(len(part) for part in open_export(store, "default", format=sys.argv[2], now=1, q=sys.argv[3]).parts)
-print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not getrusage: what it counts a process inherits from the one that started it.
+print(size, next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) // 1024)
 """
 _IMPORT = """
-import resource, sys
+import sys
 from pathlib import Path
 from flowtrail.intake.importers import ImportOptions, open_import
 size = sum(len(batch.body) for batch in open_import(sys.argv[1], Path(sys.argv[2]), ImportOptions(), print))
-print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not getrusage: what it counts a process inherits from the one that started it.
+print(size, next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) // 1024)
 """
 
 
@@ -51,7 +54,7 @@ def measured(code, *words):
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """Two stores of transactions that each hold some kilobytes: few, and twenty times as many."""
+    """Two stores of transactions that each hold some kilobytes: few, and six times as many."""
     found = []
     for count in (FEW, MANY):
         records = []
@@ -77,7 +80,7 @@ def stores(tmp_path_factory):
 def test_an_export_of_many_takes_no_more_than_one_of_few(stores, format, q):
     few, many = (measured(_EXPORT, url, format, q) for url in stores)
 
-    assert many[0] > 15 * few[0]
+    assert many[0] > 5 * few[0]
     assert many[1] - few[1] < TOLERATED_MIB
 
 

@@ -10,6 +10,7 @@ import pytest
 from flowtrail.model.errors import Refusal
 from flowtrail.query.export import FORMATS, open_export
 from flowtrail.query.export.names import Names
+from flowtrail.query.export.ocel import _Spool
 from flowtrail.query.export.parts import PART_BYTES
 from flowtrail.query.export.tables import EXECUTION_COLUMNS, TRANSACTION_COLUMNS
 from tests.support.exchange import exported, filled, write_export
@@ -109,6 +110,16 @@ def test_parts_are_neither_tiny_nor_whole():
         sizes = [len(part) for part in open_export(store, "default", format=each, now=BASE).parts]
         assert max(sizes) < 4 * PART_BYTES
         assert len(sizes) <= 1 + sum(sizes) // PART_BYTES
+
+
+def test_what_repeats_itself_comes_out_of_the_spool_whole():
+    for lines in ([], [b"x"], [b"y" * 300_000] * 40, [b"%d" % number * 50 for number in range(20_000)]):
+        spool = _Spool()
+        for line in lines:
+            spool.write(line)
+
+        assert list(spool.lines()) == lines
+        spool.close()
 
 
 def test_an_export_that_is_given_up_keeps_no_file(monkeypatch):

@@ -1,7 +1,7 @@
 """NDJSON: records as they were accepted, or transactions as the API shows them."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,8 @@ from flowtrail.storage.interface import Stored
 
 TOGETHER: Final = 2_000
 """Transactions whose records are looked up together: neighbours in the list mostly stand in the same pages."""
+PAGES_TOGETHER: Final = 20_000
+"""The numbers of pages held for them, however many a transaction names."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -53,33 +55,42 @@ def _journal(asked: Asked) -> Iterator[bytes]:
             raise Damaged(f"page {following} is missing")
 
 
+class _Place(NamedTuple):
+    """What is held of a transaction until its records are looked up."""
+
+    flow: str
+    pages: list[int]
+
+
 def _selected(asked: Asked) -> Iterator[bytes]:
-    together: dict[bytes, Stored] = {}
+    together: dict[bytes, _Place] = {}
+    pages = 0
     # Whole, since only then it is known which pages its executions stand in.
     for row in asked.states():
         if row is None:
             yield b""
             continue
-        together[row.id] = row
-        if len(together) == TOGETHER:
+        together[row.id] = _Place(row.header.flow, row.pages)
+        pages += len(row.pages)
+        if len(together) == TOGETHER or pages > PAGES_TOGETHER:
             yield from _records_of(asked, together)
-            together = {}
+            together, pages = {}, 0
     yield from _records_of(asked, together)
 
 
-def _records_of(asked: Asked, rows: dict[bytes, Stored]) -> Iterator[bytes]:
-    for number in sorted({number for row in rows.values() for number in row.pages}):
+def _records_of(asked: Asked, places: dict[bytes, _Place]) -> Iterator[bytes]:
+    for number in sorted({number for place in places.values() for number in place.pages}):
         page = asked.store.journal.page(number)
         if page is None:
             raise Damaged(f"page {number} is missing")
         for record in read_records(page):
-            if record is not None and _transaction_of(record) in rows:
+            if record is not None and _transaction_of(record) in places:
                 yield record_line(record) + b"\n"
         yield b""
-    for row in rows.values():
-        for link in asked.links(row.id):
+    for key, place in places.items():
+        for link in asked.links(key):
             yield record_line(link_statement(link)) + b"\n"
-        for declared in asked.declarations(row.header.flow) if row.header.flow else ():
+        for declared in asked.declarations(place.flow) if place.flow else ():
             yield record_line(declared) + b"\n"
 
 

@@ -89,9 +89,11 @@ class _Spool:
         self._file.write(self._pack.flush())
         self._file.seek(0)
         unpack, rest = zlib.decompressobj(wbits=-15), b""
-        while packed := self._file.read(PART_BYTES):
-            *whole, rest = (rest + unpack.decompress(packed)).split(b"\n")
+        while packed := unpack.unconsumed_tail or self._file.read(PART_BYTES):
+            # A bounded piece at a time: what repeats itself may have been made a thousandth.
+            *whole, rest = (rest + unpack.decompress(packed, PART_BYTES)).split(b"\n")
             yield from whole
+        yield from (rest + unpack.flush()).split(b"\n")[:-1]
 
     def close(self) -> None:
         self._file.close()
