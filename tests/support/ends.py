@@ -181,8 +181,8 @@ LIVES: Final[dict[str, tuple[str, int | None]]] = {
     ),
     "a timer's handler that records": (
         """
-        import signal
-        numbers = iter(range(1_000_000))
+        import itertools, signal
+        numbers = itertools.count()
         signal.signal(signal.SIGALRM, lambda number, frame: work(next(numbers)))
         signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
         until = time.monotonic() + 0.2
@@ -245,7 +245,9 @@ LIVES: Final[dict[str, tuple[str, int | None]]] = {
     ),
     "forks while everything is busy": (
         """
-        import threading
+        import threading, warnings
+        # Python warns of its own threads, if they are still there, which is a matter of how fast they were.
+        warnings.simplefilter("ignore")
         over = threading.Event()
         def job(first):
             for number in range(first, first + 300): work(number)

@@ -80,7 +80,8 @@ class Courier:
         self.transport = HttpTransport(settings.url, answer_bytes, self._tend)
         self.parcels: deque[Parcel] = deque()
         self._packs = not settings.on_loopback
-        self._failures = 0
+        self.failures = 0
+        """Requests in a row that settled nothing."""
         self.cuts = 0
         """Requests in a row that were cut short for a fork."""
         self._resting: tuple[float, bool] | None = None
@@ -169,7 +170,7 @@ class Courier:
             if verdict.in_halves:
                 self._divide(parcel)
             return self._later(verdict.why, verdict.wait_s)
-        self._failures = 0
+        self.failures = 0
         if isinstance(verdict, Uncompressed):
             self._packs = False
         elif isinstance(verdict, Settled):
@@ -205,7 +206,7 @@ class Courier:
     def _later(self, why: str, asked_s: float | None) -> bool:
         """Wait before the next try; whether there is to be one."""
         self._tally.failures += 1
-        self._failures += 1
+        self.failures += 1
         self._warn(why)
         wait_s = self._backoff_s() if asked_s is None else asked_s + _jitter() / 4
         return self._rest(monotonic_s() + wait_s, asked_s is not None)
@@ -240,7 +241,7 @@ class Courier:
             leave_list_of_threads()
 
     def _backoff_s(self) -> float:
-        longest: float = min(_FIRST_WAIT_S * 2 ** min(self._failures - 1, 20), _LONGEST_WAIT_S)
+        longest: float = min(_FIRST_WAIT_S * 2 ** min(self.failures - 1, 20), _LONGEST_WAIT_S)
         return longest * (1 + _jitter()) / 2
 
     def _wait(self, seconds: float) -> None:
@@ -297,7 +298,7 @@ class Courier:
             lost = self._tally.in_hand - sum(parcel.records for parcel in self.parcels)
             if lost > 0:
                 self._tally.drop(INTERNAL, lost)
-        self._failures += 1
+        self.failures += 1
         if not self._orders.is_halted:
             self._outbox.wait(self._backoff_s())
 

@@ -6,6 +6,7 @@ longer than it is allowed to. After a fork the child begins anew, with a session
 
 import _thread
 import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,8 @@ _START_AGAIN_S: Final = 1.0
 _PARK_S: Final = 0.02
 """How long a fork waits for a request to end, and then once more for the thread to be gone."""
 _MOST_CUTS: Final = 3
+_RETURNS_AT_ONCE: Final = sys.version_info < (3, 13)
+"""Later versions look for threads after all hooks: there it returns with the next record, flush, or end."""
 _LOOK_EVERY_S: Final = 0.005
 """While a flush waits: no lock, which a thread that ended badly would never give back."""
 
@@ -139,6 +142,8 @@ class Delivery:
     def begin_to_close(self, timeout_s: float | None = None) -> None:
         """The time of `close` begins; nobody waits yet."""
         orders = self._orders
+        if self._is_parked:
+            self.outbox.ring()
         with self.tally.lock:
             if orders.is_closing:
                 return
@@ -172,6 +177,10 @@ class Delivery:
     def before_fork(self) -> None:
         """Have the thread gone while the process is forked, if it can be soon: a child would find what the thread was
         in the middle of, and Python warns of forks beside threads, in the host's output."""
+        courier = self._courier
+        if courier is not None and not courier.failures:
+            # What waits is sent rather now: nobody knows how soon the thread is back.
+            self.flush(_PARK_S)
         with self.tally.lock:
             self._orders.forks += 1
         if not self._ended.locked():
@@ -200,12 +209,9 @@ class Delivery:
             self._orders.forks = max(self._orders.forks - 1, 0)
             if self._orders.forks or not self._is_parked:
                 return
-            self._is_parked = False
-        try:
-            _thread.start_new_thread(self._run, ())
-        except Exception:  # noqa: BLE001 -- see `_start`
-            self._ended.release()
-            self.outbox.not_started()
+        self.outbox.not_started()
+        if _RETURNS_AT_ONCE:
+            self.outbox.ring()
 
     def after_fork_in_child(self) -> None:
         """Leave everything to the parent, and begin anew with the first record."""
@@ -222,10 +228,12 @@ class Delivery:
     def _start(self) -> bool:
         if self._orders.is_closing or monotonic_s() < self._start_again_at:
             return False
+        was_parked, self._is_parked = self._is_parked, False
         try:
             self._ended.acquire(blocking=False)
             _thread.start_new_thread(self._run, ())
         except Exception:  # noqa: BLE001 -- no thread to be had, in any of the words Python has for it
+            self._is_parked = was_parked
             self._ended.release()
             self._start_again_at = monotonic_s() + _START_AGAIN_S
             return False

@@ -252,3 +252,21 @@ def test_the_producer_api_reaches_the_server_whole(server, tmp_path, spills):
     whole = server.get(f"/v1/transactions/{found[0]['id']}").json()
     assert whole["blocks"][0]["details"] == {"lines": 7}
     assert whole["keys"] == {"customer": "C-9"}
+
+
+def test_what_became_of_records_can_be_read_after_shutdown_and_what_comes_later_is_counted(server):
+    flowtrail.init(flow="shop-to-erp", url=server.url)
+    with flowtrail.transaction("order", "4711"):
+        pass
+    assert flowtrail.shutdown(30)
+    settled = flowtrail.stats()
+
+    for _ in range(2):
+        with flowtrail.transaction("order", "4712"):
+            pass
+        flowtrail.shutdown(0)
+
+    counts = flowtrail.stats()
+    assert (settled.accepted, settled.produced, settled.pending) == (2, 2, 0)
+    assert (counts.producer, counts.accepted, counts.dropped) == (settled.producer, 2, {"closed": 4})
+    assert counts.produced == 6
