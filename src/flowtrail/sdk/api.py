@@ -242,8 +242,11 @@ def stats() -> Counts:
 def shutdown(timeout_s: float = FLUSH_S) -> bool:
     """Flush, and record nothing from then on. Not needed at the end of a process, which sees to it."""
     flushed = flush(timeout_s)
-    before = producer.listen(Unheard("flowtrail.shutdown() was called"))
+    sink = Unheard("flowtrail.shutdown() was called")
+    before = producer.listen(sink)
     if (close := getattr(before, "close", None)) is not None:
         # What was not settled in that time is not waited for any longer; the last report is.
         close(1.0 if flushed else 0)
+    if (counts := getattr(before, "counts", None)) is not None:
+        sink.after(counts())
     return flushed

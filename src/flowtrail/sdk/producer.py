@@ -3,23 +3,43 @@
 A single object whose attributes are replaced, so that the host's threads reach the outbox with one look-up.
 """
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
+from flowtrail.sdk.counts import Counts
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.outbox import Item, Sink
 from flowtrail.sdk.redacting import only_named
 
+UNHEARD: Final = "closed"
+
 
 class Unheard:
-    """The sink before `init` and after `shutdown`: takes everything, keeps nothing, and says so once."""
+    """The sink before `init` and after `shutdown`: takes everything, keeps nothing, and says so once. What it lets
+    go is counted beside what had become of records before."""
 
     def __init__(self, why: str) -> None:
         self._why = why
+        self._before = Counts()
+        self._let_go = 0
+
+    def after(self, counts: Counts) -> None:
+        """What had become of records before this one took them."""
+        self._before = counts
+
+    def counts(self) -> Counts:
+        """What became of every record."""
+        if not self._let_go:
+            return self._before
+        dropped = Counter(self._before.dropped) + Counter({UNHEARD: self._let_go})
+        return replace(self._before, dropped=dict(dropped))
 
     def put(self, item: Item) -> None:
         """Let it go."""
         item.taken = True
+        self._let_go += 1
         warn_once(f"unheard: {self._why}", "%s; nothing is recorded", self._why)
 
     def grow(self, item: Item, size: int) -> None:
