@@ -69,9 +69,9 @@ def test_whatever_a_server_does_the_count_is_exact_and_a_good_one_gets_everythin
 )
 def test_a_request_is_over_when_its_time_is(way):
     with hostile([way]) as server:
-        delivery = sink(server.url, timeout_s=0.3, exit_s=0.5)
+        delivery = sink(server.url, timeout_s=0.2, exit_s=0.3)
         put(delivery, 0)
-        delivery.flush(1)
+        delivery.flush(0.5)
 
         assert delivery.counts().failures >= 1
         delivery.close()
