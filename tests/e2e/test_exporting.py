@@ -131,6 +131,15 @@ def test_a_folder_that_is_not_there_is_told(told, tmp_path, capsys):
     assert "none" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["xes"], "--format"), (["csv", "status:failed"], "--query csv"), (["--output", "."], "--output")],
+)
+def test_what_would_look_like_an_empty_log_is_refused(told, capsys, words, said):
+    assert run(["export", *words, "--url", told.url]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_an_export_that_breaks_off_leaves_the_file_that_was_there(told, tmp_path):
     file = tmp_path / "log.ndjson"
     file.write_text("what was there\n")

@@ -18,6 +18,7 @@ from flowtrail.cli.target import Target, connected
 
 _STDOUT: Final = Path("-")
 _FORMATS: Final = "ndjson (default), csv, ocel2-json or xes"
+_FORMAT_WORDS: Final = frozenset({"ndjson", "csv", "ocel2", "ocel2-json", "xes"})
 
 
 def command(
@@ -49,6 +50,13 @@ def command(
     """Export transactions that match QUERY, all of them without one."""
     if query and query_ is not None:
         raise Failure("say the query as words or with --query, not both", USAGE)
+    if query and query[0] in _FORMAT_WORDS:
+        # As `import` has it; what matches such a word is nothing, which looks like an empty log.
+        word = query[0]
+        told = f"a format is named with --format ({_FORMATS}); what has {word!r} in it is found with --query {word}"
+        raise Failure(told, USAGE)
+    if output.is_dir():
+        raise Failure(f"--output names a directory: {output}; allowed: a file", USAGE)
     wanted = {
         "format": format,
         "content": content,

@@ -28,7 +28,8 @@ def shorten(value: Any, limit: int = 120) -> str | None:
     """What came, as text fit for an answer: never more than `limit` characters, never failing on odd text."""
     if value is None:
         return None
-    text = value if isinstance(value, str) else repr(value)
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    text = text if isinstance(text, str) else repr(text)
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

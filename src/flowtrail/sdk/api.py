@@ -27,6 +27,7 @@ from flowtrail.sdk.delivery import open_sink
 from flowtrail.sdk.handing import read_carried, take_over
 from flowtrail.sdk.identity import Identity
 from flowtrail.sdk.instants import to_deadline_us
+from flowtrail.sdk.looks import class_name
 from flowtrail.sdk.notices import forget, warn_once
 from flowtrail.sdk.outbox import Sink
 from flowtrail.sdk.producer import Unheard, producer
@@ -90,6 +91,12 @@ def init(
         _check_name(field, value)
     redacting = read_redacting(redact_names, redact_values, redact_policies, redact_key, redact_with)
     settings = read_settings(url=url, api_key=api_key, **delivery)
+    if sink is not None and not all(callable(getattr(sink, name, None)) for name in ("put", "grow", "flush")):
+        allowed = "an object with put, grow and flush, as flowtrail.sdk.outbox.Sink has them"
+        came = class_name(type(sink))
+        raise Refusal(
+            "invalid_setting", f"init: sink cannot be used: {came}; allowed: {allowed}", "sink", came, allowed
+        )
     forget()
     producer.finish = redacting.finish
     producer.flow, producer.version, producer.worker = flow or "", version, worker
@@ -103,7 +110,9 @@ def _check_name(field: str, value: Any) -> None:
     if value is None:
         return
     if type(value) is not str or not value or freeze_name(value) != value:
-        raise Refusal("invalid_setting", f"init: {field} must be {allowed}", field, value, allowed)
+        came = received(value)
+        message = f"init: {field} cannot be read: {came}; allowed: {allowed}"
+        raise Refusal("invalid_setting", message, field, came, allowed)
 
 
 def transaction(

@@ -209,7 +209,10 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
         elif environ.get(setting.variable):
             values[setting.field] = _read(setting, environ[setting.variable], setting.variable)
     if given:
-        raise TypeError(f"no such settings: {', '.join(given)}")
+        known = ", ".join(setting.field for setting in SETTINGS)
+        raise TypeError(
+            f"init: no such setting: {', '.join(given)}; besides its other arguments it takes {known}"
+        )
     return Settings(**values)
 
 

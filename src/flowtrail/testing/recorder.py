@@ -58,6 +58,8 @@ class Recorder(Capture):
         `skipped` and `running`. A block that ran twice stands there twice.
         """
         __tracebackhide__ = True
+        if isinstance(path, str):
+            raise TypeError(f"a path is a list of names of blocks, such as [{path!r}]")
         seen = self.get(object)
         blocks = seen.blocks
         if len(path) != len(blocks) or not all(map(_is, blocks, path)):

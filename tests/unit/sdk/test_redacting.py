@@ -66,17 +66,26 @@ def test_names_said_at_the_call_mean_what_they_mean_in_rules(sink):
         ({"redact_policies": [{"field": 5}]}, "redact_policies[0]", "dict"),
         ({"redact_with": "x"}, "redact_with", "x"),
         ({"redact_names": ["a*b"]}, "redact_names[0]", "a*b"),
+        ({"version": 3}, "version", "3"),
+        ({"worker": ""}, "worker", "''"),
     ],
 )
-def test_rules_of_a_wrong_kind_are_refused_not_read_as_something_else(sink, given, field, came):
+def test_arguments_of_a_wrong_kind_are_refused_not_read_as_something_else(sink, given, field, came):
     with pytest.raises(Refusal) as refused:
         rules(sink, **given)
 
     assert refused.value.field == field
     assert refused.value.received == came
     assert field in str(refused.value)
-    assert repr(came) in str(refused.value)
+    assert came in str(refused.value)
     assert refused.value.allowed in str(refused.value)
+
+
+def test_a_sink_that_is_none_is_refused(sink):
+    with pytest.raises(Refusal, match="sink cannot be used: str") as refused:
+        rules("x")
+
+    assert (refused.value.field, refused.value.received) == ("sink", "str")
 
 
 def test_a_key_for_hashes_is_checked_and_never_shown(sink):

@@ -67,7 +67,7 @@ def test_the_environment_is_named_by_its_variable():
 
 
 def test_what_is_no_setting_is_a_type_error():
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"colour.*memory_mib"):
         read_settings({}, colour="red")
 
 

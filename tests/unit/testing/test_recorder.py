@@ -82,6 +82,13 @@ def test_another_path_is_shown_with_the_life_of_the_object(flowtrail, path):
     assert "✔ deliver" in told
 
 
+def test_a_path_that_is_a_text_is_no_list_of_letters(flowtrail):
+    handle("4711")
+
+    with pytest.raises(TypeError, match=r"\['validate'\]"):
+        flowtrail.assert_path("4711", "validate")
+
+
 def test_a_status_that_differs_is_told(flowtrail):
     handle("4711")
 
