@@ -165,3 +165,22 @@ def test_a_failure_of_ours_does_not_stop_a_call(flowtrail, partner, call, monkey
     monkeypatch.setattr("flowtrail.sdk.integrations.calls.current_transaction", broken)
     with sdk.transaction("order", "4711"):
         assert call(f"{partner}/ok") == 200
+
+
+def test_whatever_sends_is_recorded_by_either_module(flowtrail, partner):
+    async def main() -> int:
+        async with for_requests.track(httpx2.AsyncClient()) as client:
+            return (await client.get(f"{partner}/500")).status_code
+
+    with sdk.transaction("order", "4711"):
+        assert asyncio.run(main()) == 500
+        with for_httpx2.track(requests.Session()) as session:
+            assert session.get(f"{partner}/ok", timeout=10).status_code == 200
+
+    flowtrail.assert_path("4711", ["GET 127.0.0.1/failed", "GET 127.0.0.1"])
+
+
+@pytest.mark.parametrize("track", [for_httpx2.track, for_requests.track])
+def test_what_is_no_client_is_refused_where_it_is_set_up(track):
+    with pytest.raises(TypeError, match=r"not str"):
+        track("http://127.0.0.1")

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from flowtrail.sdk.ambient import current_block, current_transaction
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.integrations.guarding import guarded
+from flowtrail.sdk.looks import class_name
 
 _calling: Final[ContextVar[Block | None]] = ContextVar("flowtrail_calling", default=None)
 
@@ -33,8 +35,9 @@ class Call:
         self._block.__exit__(kind, raised, trace)
 
     @guarded
-    def answered(self, status: int) -> None:
+    def answered(self, response: Any) -> None:
         """An answer came."""
+        status = response.status_code
         self._block.detail(status=status)
         if status >= self._fails_from:
             self._block.fail(f"answered {status}")
@@ -78,6 +81,16 @@ class Options:
         self.inject = inject
 
 
+def record_calls(client: Any, options: Options) -> None:
+    """Have a client's calls recorded. Raises: TypeError (this is no client)."""
+    send = getattr(client, "send", None)
+    if not callable(send):
+        raise TypeError(
+            f"track takes a client or session with a method `send`, not {class_name(type(client))}"
+        )
+    client.send = (sending_async if iscoroutinefunction(send) else sending)(send, options)
+
+
 def sending(send: Callable[..., Any], options: Options) -> Callable[..., Any]:
     """`send(request, **options)` of a client, recorded."""
 
@@ -87,7 +100,7 @@ def sending(send: Callable[..., Any], options: Options) -> Callable[..., Any]:
             return send(request, *args, **named)
         with call:
             response = send(request, *args, **named)
-            call.answered(response.status_code)
+            call.answered(response)
             return response
 
     return recorded
@@ -102,7 +115,7 @@ def sending_async(send: Callable[..., Awaitable[Any]], options: Options) -> Call
             return await send(request, *args, **named)
         with call:
             response = await send(request, *args, **named)
-            call.answered(response.status_code)
+            call.answered(response)
             return response
 
     return recorded

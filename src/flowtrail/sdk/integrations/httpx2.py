@@ -1,9 +1,8 @@
 """Calls by `httpx2`, recorded as blocks: `client = track(httpx2.Client())`. The same for `httpx`."""
 
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from flowtrail.sdk.integrations.calls import Options, sending, sending_async
+from flowtrail.sdk.integrations.calls import Options, record_calls
 
 if TYPE_CHECKING:
     import httpx2
@@ -23,9 +22,7 @@ def track(
 
     The block is called by method and host, or `name`. An answer from `fails_from` on is a failure of the block; the
     transaction goes on. Unless `inject` is False the request's headers carry the transaction on: its id and what its
-    object is, to whatever server is called. Returns the client.
+    object is, to whatever server is called. Returns the client. Raises: TypeError, for what is none.
     """
-    options = Options(name, stage, fails_from, inject=inject)
-    held: Any = client
-    held.send = (sending_async if iscoroutinefunction(held.send) else sending)(held.send, options)
+    record_calls(client, Options(name, stage, fails_from, inject=inject))
     return client

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, TypeVar
 
-from flowtrail.sdk.integrations.calls import Options, sending
+from flowtrail.sdk.integrations.calls import Options, record_calls
 
 if TYPE_CHECKING:
     import requests
@@ -22,7 +22,7 @@ def track(
 
     The block is called by method and host, or `name`. An answer from `fails_from` on is a failure of the block; the
     transaction goes on. Unless `inject` is False the request's headers carry the transaction on: its id and what its
-    object is, to whatever server is called. Returns the session.
+    object is, to whatever server is called. Returns the session. Raises: TypeError, for what is none.
     """
-    session.send = sending(session.send, Options(name, stage, fails_from, inject=inject))  # type: ignore[method-assign]
+    record_calls(session, Options(name, stage, fails_from, inject=inject))
     return session
