@@ -10,6 +10,7 @@ import pytest
 
 import flowtrail
 from flowtrail.sdk.delivery import open_sink
+from flowtrail.sdk.notices import forget
 from flowtrail.sdk.settings import Settings
 from tests.support.faults import until
 from tests.support.items import Told, announced
@@ -270,3 +271,18 @@ def test_what_became_of_records_can_be_read_after_shutdown_and_what_comes_later_
     assert (settled.accepted, settled.produced, settled.pending) == (2, 2, 0)
     assert (counts.producer, counts.accepted, counts.dropped) == (settled.producer, 2, {"closed": 4})
     assert counts.produced == 6
+
+
+def test_a_spill_that_cannot_be_used_is_said_once_and_costs_no_record(server, tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    forget()
+    delivery = sink(server, spill_dir=str(tmp_path / "file" / "spill"))
+    for number in range(100):
+        delivery.put(announced(number))
+    assert delivery.flush(20)
+    delivery.close()
+
+    assert delivery.counts().accepted == 100
+    said = [record.message for record in caplog.records if record.name == "flowtrail"]
+    assert len(said) == 1
+    assert "no room in the spill" in said[0]
