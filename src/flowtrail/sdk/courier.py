@@ -254,12 +254,8 @@ class Courier:
         self._tend()
 
     def _tend(self) -> None:
-        if self._spill is None:
-            return
-        self._spill.tend()
-        if self._spill.trouble is not None:
-            warn_once("spill", "no room in the spill: %s. Records wait in memory", self._spill.trouble)
-            leave_list_of_threads()
+        if self._spill is not None:
+            self._spill.tend()
 
     def _packed(self, parcel: Parcel) -> tuple[bytes, dict[str, str]]:
         headers = {"Content-Type": "application/x-ndjson", "User-Agent": f"flowtrail/{__version__}"}

@@ -285,4 +285,4 @@ def test_a_spill_that_cannot_be_used_is_said_once_and_costs_no_record(server, tm
     assert delivery.counts().accepted == 100
     said = [record.message for record in caplog.records if record.name == "flowtrail"]
     assert len(said) == 1
-    assert "no room in the spill" in said[0]
+    assert "spill_dir" in said[0]
