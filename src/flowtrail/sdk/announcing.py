@@ -16,6 +16,7 @@ from flowtrail.model.limits import (
     MAX_KEYS,
     MAX_OBJECT_ID_CHARS,
 )
+from flowtrail.sdk import marks
 from flowtrail.sdk.looks import class_name, look
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.values import Frozen, freeze, freeze_name, freeze_text, received, tidy_text
@@ -63,6 +64,7 @@ def keys(given: Any) -> dict[str, str] | None:
         if value is None:
             continue
         if len(found) == MAX_KEYS:
+            marks.count(marks.CUT)
             warn_once("many keys", "a call takes at most %d keys; the others are left out", MAX_KEYS)
             break
         found[name] = tidy_text(freeze_text(value, MAX_OBJECT_ID_CHARS))

@@ -320,8 +320,9 @@ class Block(msgspec.Struct, gc=False, eq=False):
 
     def usage(self, **totals: Any) -> None:
         """State what this execution consumed in all, with the unit in the name: `cpu_seconds=0.31`."""
-        kept = read_usages(totals, self.name)
-        self._more().usages.update(kept)
+        held = self._more().usages
+        kept = read_usages(totals, self.name, held)
+        held.update(kept)
         self._grow(_USAGE_BYTES * len(kept))
         if self.taken:
             self._say_again()

@@ -202,6 +202,10 @@ class Courier:
                 tally.settle(accepted, codes)
             if parcel.advance is not None:
                 parcel.advance(len(parcel.lines))
+        if codes and not self._orders.is_halted:
+            text = "%s refused a record: %s. Refused records are counted by code, and not sent again"
+            warn_once(f"refused: {self._settings.url}", text, self._settings.url, codes[0])
+            leave_list_of_threads()
 
     def _later(self, why: str, asked_s: float | None) -> bool:
         """Wait before the next try; whether there is to be one."""

@@ -3,10 +3,12 @@
 The end is read first: what it decides (status, exceptions, skip) was written before it.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from flowtrail.model.clock import MICROS
-from flowtrail.model.limits import MAX_ATTEMPT, MAX_USAGE
+from flowtrail.model.limits import MAX_ATTEMPT, MAX_MAP_NAMES, MAX_USAGE
+from flowtrail.sdk import marks
 from flowtrail.sdk.context import around
 from flowtrail.sdk.instants import to_us
 from flowtrail.sdk.notices import warn_once
@@ -78,11 +80,15 @@ def parent_of(block: Any, transaction: Any) -> str | None:
     return remote
 
 
-def read_usages(totals: dict[str, Any], block: Any) -> dict[str, float]:
-    """The totals that are numbers from 0 on; the others are left out, and said once."""
+def read_usages(totals: dict[str, Any], block: Any, held: Collection[str] = ()) -> dict[str, float]:
+    """The totals that are numbers from 0 on, of as many names as a block may have with those it holds; the others are
+    left out, and said once."""
     kept: dict[str, float] = {}
     for name, total in totals.items():
-        if type(total) in {int, float} and 0 <= total <= MAX_USAGE:
+        if name not in held and len(held) + len(kept) >= MAX_MAP_NAMES:
+            marks.count(marks.CUT)
+            warn_once("usages", "a block has at most %d usages; the others are left out", MAX_MAP_NAMES)
+        elif type(total) in {int, float} and 0 <= total <= MAX_USAGE:
             kept[freeze_name(name)] = total
         else:
             warn_once(

@@ -71,6 +71,20 @@ def test_what_the_server_refuses_is_counted_by_its_code_on_both_sides(server):
     assert (row["accepted"], row["rejected"], row["missing"]) == (21, 10, 0)
 
 
+def test_the_first_refusal_is_said_once_with_its_code(server, caplog):
+    forget()
+    with caplog.at_level("WARNING", "flowtrail"):
+        delivery = sink(server)
+        for number in range(3):
+            delivery.put(Told(kind="nonsense", number=number))
+        assert delivery.flush(20)
+        delivery.close()
+
+    (code,) = delivery.counts().rejected
+    said = f"{server.url} refused a record: {code}. Refused records are counted by code, and not sent again (said once)"
+    assert [record.getMessage() for record in caplog.records] == [said]
+
+
 def test_what_was_given_up_is_told_to_the_server(server):
     delivery = sink(server, memory_mib=4)
     for number in range(20):

@@ -85,6 +85,20 @@ def test_a_notice_names_the_argument_and_what_came(sink, caplog, misuse, said):
     assert re.search(said, caplog.records[0].getMessage())
 
 
+def test_a_block_with_more_usages_than_it_may_have_keeps_the_first(sink):
+    before = flowtrail.stats().left_out.get("cut", 0)
+    with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
+        for _ in range(2):
+            block.usage(**{f"u{number}": number for number in range(40)})
+        block.usage(**{f"v{number}": number for number in range(30)})
+        block.usage(u0=7)
+
+    _, told, _ = sink.take()
+    assert len(told["usage"]) == 64
+    assert told["usage"]["u0"] == 7
+    assert flowtrail.stats().left_out["cut"] == before + 6
+
+
 @pytest.mark.parametrize("own", ["details", "cost", "taken", "number", "started", "transaction"])
 def test_a_block_takes_the_arguments_that_are_meant_and_no_field_of_its_own(sink, own):
     with flowtrail.transaction("order", "4711") as order:
