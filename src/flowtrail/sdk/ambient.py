@@ -9,10 +9,11 @@ import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar, cast
 
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.context import Pause, current, innermost
+from flowtrail.sdk.looks import class_name
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.transactions import Transaction
 from flowtrail.sdk.unknown import unknown_identity
@@ -143,7 +144,16 @@ def _pauses(*entries: Any) -> list[Pause]:
 
 
 def work_of(function: Callable[P, R], opener: Opener) -> Callable[P, R]:
-    """The function, every call of which is the work of what `opener` makes; of whatever kind the function is."""
+    """The function, every call of which is the work of what `opener` makes; of whatever kind the function is. What is
+    no function stays as it is."""
+    given: Any = function
+    if isinstance(given, (staticmethod, classmethod)):
+        return cast("Callable[P, R]", type(given)(work_of(given.__func__, opener)))
+    if isinstance(given, type) or not callable(given):
+        kind = "a class" if isinstance(given, type) else class_name(type(given))
+        text = "%s was decorated, which takes functions and methods; it stays as it is"
+        warn_once(f"decorated {kind}", text, kind)
+        return function
     if inspect.isasyncgenfunction(function):
         return _wrapped(
             function, lambda args, named: _async_steps(opener(args, named), function(*args, **named))

@@ -192,7 +192,7 @@ def block(name: Any, stage: str | None = None, worker: str | None = None, queued
     block: of functions, coroutines, generators and asynchronous generators alike. `@flowtrail.block` alone takes the
     function's name.
     """
-    if callable(name):
+    if callable(name) or isinstance(name, (classmethod, property)):
         return AmbientBlock(getattr(name, "__name__", UNTOLD))(name)
     return AmbientBlock(name, stage, worker, queued_at)
 
@@ -207,7 +207,9 @@ def tracked(
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        opener = opened(transaction, Arguments(function), object_type, object_id, keys, given)
+        given_to: Any = function
+        called = given_to.__func__ if isinstance(given_to, classmethod) else given_to
+        opener = opened(transaction, Arguments(called), object_type, object_id, keys, given)
         return work_of(function, opener)
 
     return decorate

@@ -99,6 +99,49 @@ def test_a_block_with_more_usages_than_it_may_have_keeps_the_first(sink):
     assert flowtrail.stats().left_out["cut"] == before + 6
 
 
+def test_static_and_class_methods_are_decorated_on_either_side(sink):
+    class Shop:
+        @flowtrail.block("outer")
+        @staticmethod
+        def outer(number):
+            return number
+
+        @staticmethod
+        @flowtrail.block("inner")
+        def inner(number):
+            return number
+
+        @flowtrail.block
+        @classmethod
+        def of_class(cls, number):
+            return cls, number
+
+        @flowtrail.tracked("line", "number")
+        @classmethod
+        def line(cls, number):
+            return cls, number
+
+    with flowtrail.transaction("order", "4711"):
+        assert Shop.outer(1) == Shop().outer(1) == Shop.inner(1) == 1
+        assert Shop.of_class(2) == Shop().of_class(2) == Shop.line(2) == (Shop, 2)
+
+    told = sink.take()
+    names = [record["block"] for record in told if record["kind"] == "block"]
+    assert names == ["outer", "outer", "inner", "of_class", "of_class"]
+    assert [record["object_id"] for record in told if record["kind"] == "transaction"] == ["4711", "2"]
+
+
+def test_what_is_no_function_stays_as_it_is_when_decorated(sink, caplog):
+    prop = property(id)
+    with caplog.at_level(logging.WARNING, "flowtrail"):
+        assert flowtrail.block(Untouchable) is Untouchable
+        assert flowtrail.tracked("order", "number")(Untouchable) is Untouchable
+        assert flowtrail.block(prop) is prop
+        assert flowtrail.block("map")(prop) is prop
+
+    assert [record.getMessage().split(" was ")[0] for record in caplog.records] == ["a class", "property"]
+
+
 @pytest.mark.parametrize("own", ["details", "cost", "taken", "number", "started", "transaction"])
 def test_a_block_takes_the_arguments_that_are_meant_and_no_field_of_its_own(sink, own):
     with flowtrail.transaction("order", "4711") as order:
