@@ -203,8 +203,15 @@ def tracked(
     """Make every call of a function a transaction: `@flowtrail.tracked("order", "order_id")`.
 
     `object_id`, and each of `keys`, is the name of the argument that says it, or a function of all arguments.
-    `given` goes to `transaction` as it is.
+    `given` goes to `transaction` as it is. Raises: TypeError, where it is decorated, for what `transaction` does not
+    take.
     """
+    known = [name for name in transaction.__kwdefaults__ or () if name != "keys"]
+    for name in given:
+        if name not in known:
+            raise TypeError(
+                f"tracked() got an unexpected keyword argument {name!r}; it takes {', '.join(known)}"
+            )
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         given_to: Any = function

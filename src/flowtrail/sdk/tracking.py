@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.transactions import Transaction
+from flowtrail.sdk.values import received
 
 UNTOLD: Final = "(untold)"
 
@@ -34,10 +35,19 @@ class Arguments:
                 return named[told]
             bound = self._signature.bind_partial(*args, **named)
             bound.apply_defaults()
-            return bound.arguments[told]
+            if told in bound.arguments:
+                return bound.arguments[told]
+            text = "%s has no argument %s, by which `tracked` is to tell what it handles; it has %s"
+            warn_once(
+                f"tracked: {self._name}",
+                text,
+                self._name,
+                received(told),
+                ", ".join(self._signature.parameters),
+            )
         except Exception as error:  # noqa: BLE001 -- the function itself is called all the same
             warn_once(f"tracked: {self._name}", "what %s handles could not be told: %r", self._name, error)
-            return UNTOLD
+        return UNTOLD
 
 
 def opened(

@@ -131,6 +131,24 @@ def test_static_and_class_methods_are_decorated_on_either_side(sink):
     assert [record["object_id"] for record in told if record["kind"] == "transaction"] == ["4711", "2"]
 
 
+def test_what_a_tracked_function_cannot_tell_is_said_and_the_function_is_called(sink, caplog):
+    @flowtrail.tracked("order", "numbr")
+    def handle(number, country="DE"):
+        return number, country
+
+    with caplog.at_level(logging.WARNING, "flowtrail"):
+        assert handle(1) == handle(number=1) == (1, "DE")
+
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert re.search(r"handle has no argument 'numbr', .* it has number, country ", said)
+    assert {record["object_id"] for record in sink.take() if record["kind"] == "transaction"} == {"(untold)"}
+
+
+def test_what_tracked_does_not_take_is_refused_where_it_stands():
+    with pytest.raises(TypeError, match=r"'klass'; it takes attributes, flow"):
+        flowtrail.tracked("order", "number", klass="x")
+
+
 def test_what_is_no_function_stays_as_it_is_when_decorated(sink, caplog):
     prop = property(id)
     with caplog.at_level(logging.WARNING, "flowtrail"):
