@@ -160,6 +160,15 @@ def test_list_takes_queries_with_hyphens_and_limits(flowtrail, told):
     assert json.loads(one.out)["total"] == 15
 
 
+def test_stats_of_an_empty_store_say_so(flowtrail, tmp_path):
+    (tmp_path / "log").write_text("")
+    flowtrail("import", "records", "log", "--store", f"sqlite:{tmp_path}/empty")
+
+    told = flowtrail("stats", "--store", f"sqlite:{tmp_path}/empty")
+
+    assert (told.code, told.err) == (0, "nothing is counted yet\n")
+
+
 def test_stats_shows_blocks_and_flows(flowtrail, told):
     by_block = flowtrail("stats", "flow:shop-to-erp", "--url", told.url)
     by_flow = flowtrail("stats", "flow:shop-to-erp", "--group-by", "flow", "--url", told.url)

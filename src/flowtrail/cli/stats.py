@@ -40,7 +40,10 @@ def command(
     answers.print(_table(answer))
     if not answer["complete"]:
         errors.print("counting took too long: this is a part of it; ask for a shorter range (--from, --to)")
-    errors.print(f"from {answer['from']} to {answer['to']}, computed from {answer['source']}")
+    if answer["from"] is None:
+        errors.print("nothing is counted yet")
+    else:
+        errors.print(f"from {answer['from']} to {answer['to']}, computed from {answer['source']}")
     return 0
 
 
