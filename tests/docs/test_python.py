@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from tests.support.served import served
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-# What the first example leaves to its reader; it stands inside a function, since it returns.
-FIRST = "country, allowed, deliver = 'DE', {'DE'}, print\n"
 
 
 def blocks(page: str) -> list[str]:
@@ -62,7 +59,7 @@ def test_the_first_example_of_the_readme_works_as_it_stands(server, tmp_path):
     (code, *_) = blocks("README.md")
     assert "flowtrail.init(" in code
 
-    run(f"{FIRST}def main():\n{textwrap.indent(code, '    ')}\nmain()\n", server.url, tmp_path)
+    run(code, server.url, tmp_path)
 
     (order,) = told(server, "4711 flow:shop-to-erp")
     assert (order["status"], order["keys"]) == ("delivered", {"customer": "C-9"})

@@ -376,7 +376,7 @@ def test_standard_input_is_read(told, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["xes", "log.csv"], 2, "ocel-csv"),
+        (["excel", "log.csv"], 2, "ocel-csv"),
         (["csv", "nowhere.csv"], 3, "nowhere.csv"),
         (["csv", "log.csv", "--sorce", "x"], 2, "--sorce"),
         (["csv", "log.csv", "--case", "order"], 2, "case, activity, start"),

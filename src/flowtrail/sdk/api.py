@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -185,13 +185,23 @@ def resume(carrier: Any, *, get: Getter | None = None, redact: Iterable[str] = (
     return Transaction(structs.replace(identity, hidden=announcing.names(redact)))
 
 
-def block(name: Any, stage: str | None = None, worker: str | None = None, queued_at: Any = None) -> Any:
+_OF_THE_FUNCTION: Final = object()
+"""The default of a block's name: that of the function which is decorated."""
+
+
+def block(
+    name: Any = _OF_THE_FUNCTION, stage: str | None = None, worker: str | None = None, queued_at: Any = None
+) -> Any:
     """A block of the current transaction: `with flowtrail.block("map") as block:`.
 
     As a decorator, `@flowtrail.block("map", stage="processing")`, every call of the function is an execution of the
     block: of functions, coroutines, generators and asynchronous generators alike. `@flowtrail.block` alone takes the
-    function's name.
+    function's name; so does `@flowtrail.block(stage="processing")`.
     """
+    if name is _OF_THE_FUNCTION:
+        return lambda function: AmbientBlock(getattr(function, "__name__", UNTOLD), stage, worker, queued_at)(
+            function
+        )
     if callable(name) or isinstance(name, (classmethod, property)):
         return AmbientBlock(getattr(name, "__name__", UNTOLD))(name)
     return AmbientBlock(name, stage, worker, queued_at)

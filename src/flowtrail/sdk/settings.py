@@ -60,6 +60,8 @@ def _url(text: str) -> str:
     _ = parts.port  # raises ValueError for one that is none
     if " " in text or not text.isascii():
         raise ValueError(text)
+    if parts.path.rstrip("/").endswith("/v1/records"):
+        raise ValueError(text)  # the likeliest mistake: everything would be answered with 404
     return text.rstrip("/")
 
 
@@ -119,7 +121,7 @@ SETTINGS: Final = (
         "FLOWTRAIL_URL",
         "The server. Redirects are not followed, and no proxy is asked.",
         _url,
-        "`http://HOST:PORT` or `https://HOST:PORT`, with or without a path",
+        "`http://HOST:PORT` or `https://HOST:PORT`; with a path where the server stands below one, without `/v1/records`",
     ),
     Setting(
         "api_key",
@@ -141,7 +143,7 @@ SETTINGS: Final = (
         "FLOWTRAIL_OVERLOAD",
         "What is given up when memory is full.",
         _one_of(DROP_NEWEST, DROP_OLDEST),
-        f"`{DROP_NEWEST}`, `{DROP_OLDEST}`",
+        f"`{DROP_NEWEST}`, `{DROP_OLDEST}`; to lose nothing to a disk, set `spill_dir`",
     ),
     Setting(
         "memory_mib",

@@ -99,6 +99,25 @@ def test_a_block_with_more_usages_than_it_may_have_keeps_the_first(sink):
     assert flowtrail.stats().left_out["cut"] == before + 6
 
 
+def test_a_decorator_without_a_name_takes_the_functions_with_and_without_parentheses(sink):
+    @flowtrail.block()
+    def weigh():
+        return 1
+
+    @flowtrail.block(stage="egress")
+    def pack():
+        return 2
+
+    with flowtrail.transaction("order", "4711"):
+        assert (weigh(), pack()) == (1, 2)
+
+    told = [record for record in sink.take() if record["kind"] == "block"]
+    assert [(record["block"], record.get("stage")) for record in told] == [
+        ("weigh", None),
+        ("pack", "egress"),
+    ]
+
+
 def test_static_and_class_methods_are_decorated_on_either_side(sink):
     class Shop:
         @flowtrail.block("outer")

@@ -37,6 +37,7 @@ def test_every_setting_is_a_field_with_a_variable_of_its_own():
         ("api_key", "a b"),
         ("api_key", "ü"),
         ("api_key", "a\nb"),
+        ("url", "http://127.0.0.1:8765/v1/records/"),
         ("producer", "x" * 151),
         ("producer", "a\nb"),
         ("overload", "explode"),
@@ -57,6 +58,11 @@ def test_a_value_that_cannot_be_meant_is_named_and_a_key_is_not_shown(field, val
     assert refused.value.allowed
     assert (refused.value.received is None) == (field == "api_key")
     assert field != "api_key" or value not in refused.value.message
+
+
+def test_a_spill_is_no_way_to_give_records_up_and_the_refusal_says_where_it_is_set():
+    with pytest.raises(Refusal, match="spill_dir"):
+        read_settings({}, overload="spill")
 
 
 def test_the_environment_is_named_by_its_variable():

@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI, Response
 
 import flowtrail as sdk
+from flowtrail.model.errors import Refusal
 from flowtrail.sdk.integrations.asgi import FlowtrailMiddleware
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -278,3 +279,11 @@ async def nothing() -> dict:
 
 async def nowhere(message: dict) -> None:
     pass
+
+
+@pytest.mark.parametrize("wrong", [{"identify": "x"}, {"name": 7}])
+def test_what_is_no_function_is_refused_where_it_is_set_up(wrong):
+    with pytest.raises(Refusal) as refused:
+        FlowtrailMiddleware(shop(), **wrong)
+
+    assert refused.value.field in wrong

@@ -9,7 +9,7 @@ from flowtrail.sdk.api import flush
 from flowtrail.sdk.api import transaction as new_transaction
 from flowtrail.sdk.handing import read_carried, take_over
 from flowtrail.sdk.identity import Identity
-from flowtrail.sdk.integrations.guarding import guarded
+from flowtrail.sdk.integrations.guarding import check_callable, guarded
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.tracecontext import Carried
 from flowtrail.sdk.transactions import Transaction
@@ -49,7 +49,9 @@ class FlowtrailMiddleware:
         stage: str | None = "ingress",
     ) -> None:
         self._app = app
+        check_callable("identify", identify)
         self._identify = identify
+        check_callable("name", name)
         self._name = name or route_of
         self._flow = flow
         self._stage = stage

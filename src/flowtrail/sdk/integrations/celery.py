@@ -18,7 +18,7 @@ from flowtrail.sdk.announcing import flow_or_unnamed, known_id
 from flowtrail.sdk.api import flush
 from flowtrail.sdk.api import transaction as new_transaction
 from flowtrail.sdk.handing import take_over
-from flowtrail.sdk.integrations.guarding import guarded
+from flowtrail.sdk.integrations.guarding import check_callable, guarded
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.transactions import Transaction
 
@@ -48,6 +48,7 @@ class Tasks:
         stage: str | None = None,
         inject: bool = True,
     ) -> None:
+        check_callable("identify", identify)
         self._identify = identify
         self._flow = flow
         self._stage = stage

@@ -4,10 +4,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from flowtrail.model.errors import Refusal
 from flowtrail.sdk.notices import warn_once
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def check_callable(name: str, given: object) -> None:
+    """Raises: Refusal, for what is set up once and would otherwise fail at every call. None is no wish."""
+    if given is not None and not callable(given):
+        raise Refusal(
+            "invalid_setting", f"{name} is a function, not {type(given).__name__}", name, None, "a function"
+        )
 
 
 def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
