@@ -351,10 +351,16 @@ def test_a_stop_ends_the_feed_so_that_readers_come_back():
 
 
 def test_blocks_and_ends_are_told_with_what_they_change(server):
+    states = []
     with following(server) as events:
-        server.seen(transaction())
-        server.seen(block(1, 1, status="failed", exceptions=[{"type": "KeyError"}]))
-        server.seen(end(1, "failed"))
-        states = [(data["status"], data["has_failures"]) for _, data, _ in (events.next() for _ in range(3))]
+        for said in (
+            transaction(),
+            block(1, 1, status="failed", exceptions=[{"type": "KeyError"}]),
+            end(1, "failed"),
+        ):
+            server.seen(said)
+            # Before the next: what changes twice before it is told is told as it is then.
+            _, data, _ = events.next()
+            states.append((data["status"], data["has_failures"]))
 
     assert states == [("in_transit", False), ("in_transit", True), ("failed", True)]
