@@ -29,7 +29,7 @@ CLOSED: Final = "closed"
 EXIT: Final = "exit"
 
 _LAST_MOMENT_S: Final = 0.1
-"""Of the time for an exit: what a thread gets whose connection was cut."""
+"""Of the time for an exit: what a thread gets whose connection was cut; as much again is left to a busy machine."""
 _START_AGAIN_S: Final = 1.0
 """Between two tries to start a thread where none is to be had."""
 _PARK_S: Final = 0.02
@@ -47,9 +47,9 @@ class Delivery:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.tally = Tally()
-        # Three quarters wait; the rest is for what is encoded, packed and under way, and for the answer.
+        # Two thirds wait; the rest is for what is encoded, packed and under way, and for the answer.
         self.outbox = Outbox(
-            settings.memory_mib * MIB * 3 // 4, self._start, drops_oldest=settings.overload == DROP_OLDEST
+            settings.memory_mib * MIB * 2 // 3, self._start, drops_oldest=settings.overload == DROP_OLDEST
         )
         self._make_courier = load(settings)
         self.producer = new_session(settings.producer or host_name())
@@ -148,7 +148,7 @@ class Delivery:
             if orders.is_closing:
                 return
             allowed = self.settings.exit_s if timeout_s is None else timeout_s
-            orders.exit_at = monotonic_s() + max(allowed - _LAST_MOMENT_S, 0)
+            orders.exit_at = monotonic_s() + max(allowed - 2 * _LAST_MOMENT_S, 0)
             orders.is_closing = True
         if self.outbox.started:
             self.outbox.ring()

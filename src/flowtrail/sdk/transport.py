@@ -91,8 +91,12 @@ class HttpTransport:
         response = http.client.HTTPResponse(line, method="POST")  # type: ignore[arg-type]
         try:
             response.begin()
-            came = response.read(self._most_bytes)
-            is_whole = response.isclosed() or not response.read(1)
+            came = bytearray(self._most_bytes)
+            size = 0
+            while more := response.readinto(memoryview(came)[size:]):
+                size += more
+            is_whole = size < self._most_bytes
+            del came[size if is_whole else 0 :]
             answer = Answer(response.status, came, response.headers.get("Retry-After"), is_whole=is_whole)
             if not is_whole or response.will_close:
                 self.close()

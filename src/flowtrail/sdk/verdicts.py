@@ -22,7 +22,7 @@ class Answer:
     """What came back, of bounded size."""
 
     status: int
-    body: bytes
+    body: bytes | bytearray
     retry_after: str | None = None
     is_whole: bool = True
     """Whether this is all that came: not more than is read of an answer."""
