@@ -592,3 +592,10 @@ def test_an_import_that_waits_for_its_server_ends_at_once_with_ctrl_c(tmp_path):
         assert importing.wait(20) == 130
         assert importing.stderr is not None
         assert b"Traceback" not in importing.stderr.read()
+
+
+def test_a_bench_on_a_store_that_it_would_empty_is_refused(flowtrail):
+    answered = flowtrail("bench", "--store", "sqlite:./data")
+
+    assert answered.code == 2
+    assert "mongodb://" in answered.err

@@ -17,6 +17,7 @@ from flowtrail.cli.bench.subject import Subject, directory_bytes, running
 from flowtrail.cli.console import answers, errors, print_json
 from flowtrail.cli.doctor import fsync_seconds
 from flowtrail.cli.failures import USAGE, Failure
+from flowtrail.model.errors import shorten
 from flowtrail.model.ids import random_bytes
 from flowtrail.simulator.workload import RECORDS_A_TRANSACTION
 
@@ -38,6 +39,12 @@ def command(
     json: Annotated[bool, Parameter(help="The report as JSON.", negative="")] = False,
 ) -> int:
     """Measure this machine and this version; ratios are multiples of json.loads over the same records."""
+    if store is not None and not store.startswith(("mongodb://", "mongodb+srv://")):
+        raise Failure(
+            f"--store takes mongodb://…/DATABASE, not {shorten(store)!r}; SQLite is measured without it, in a"
+            " directory of its own",
+            USAGE,
+        )
     wanted = figure or list(FIGURES)
     for name in wanted:
         if name not in FIGURES:
