@@ -52,8 +52,9 @@ def arrived(server, flow):
 
 
 def accounts(server, told):
+    """What the server says of each session, beside what the session says."""
     rows = {row["producer"]: row for row in server.get("/v1/producers", page_size="1000").json()["producers"]}
-    return [rows[each["producer"]] for each in told if each["produced"]]
+    return [(rows[each["producer"]], each) for each in told if each["produced"]]
 
 
 @pytest.mark.parametrize("name", LIVES)
@@ -73,8 +74,10 @@ def test_a_host_shows_the_same_and_what_it_said_arrives(server, name):
         until(lambda: arrived(server, flow) >= expected)
         assert arrived(server, flow) == expected
         assert [told["dropped"] for told in ran.told if told["dropped"]] == []
-    for row in accounts(server, ran.told):
-        assert (row["verdict"], row["missing"]) == ("complete", 0)
+    for row, told in accounts(server, ran.told):
+        # Who says more than memory holds loses some of it, which the server is told, but for what came after the end.
+        assert row["verdict"] == "complete" or told["dropped"], (row, told)
+        assert row["missing"] == 0, (row, told)
 
 
 @pytest.mark.parametrize("name", WITH_A_SPILL)
