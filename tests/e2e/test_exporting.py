@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 from contextlib import closing, contextmanager
 from types import SimpleNamespace
@@ -19,10 +18,10 @@ from flowtrail.cli.target import Client
 from flowtrail.server.run import serving
 from flowtrail.storage import open_store
 from tests.support.foreign_logs import write_ocel2, write_xes
+from tests.support.program import PROGRAM
 from tests.support.stories import bodies, story
 from tests.support.views import differences, seen
 
-PROGRAM = [sys.executable, "-m", "flowtrail"]
 PATIENCE_S = 120
 
 

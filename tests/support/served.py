@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +103,7 @@ def served(
         yield Served(services.address, client, services, store, server)
 
 
-def ndjson(records: Sequence[Json]) -> bytes:
+def ndjson(records: Iterable[Json]) -> bytes:
     return b"\n".join(json.dumps(record).encode() for record in records)
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from flowtrail.model.errors import Refusal
 from flowtrail.model.records import EndRecord, ReportRecord
 from flowtrail.projection.producers import CHUNK
 from flowtrail.query.producers import SILENT_S, get_producer, list_producers
 from tests.support.records import BASE, order_id
+from tests.support.refusals import refused
 from tests.support.stores import store_of, tell
 
 SECOND = 1_000_000
@@ -33,12 +33,6 @@ def told(*records, at=BASE):
     store = store_of([])
     tell(store, records, received_at=at)
     return store
-
-
-def refused(call, *arguments, **options):
-    with pytest.raises(Refusal) as caught:
-        call(*arguments, **options)
-    return caught.value
 
 
 def test_a_session_is_shown_with_its_counts_and_its_own_account():

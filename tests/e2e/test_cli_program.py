@@ -1,0 +1,75 @@
+"""`flowtrail` as a program: its help, its directory, its reader, its extra, and errors nobody foresaw."""
+
+import io
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import PROGRAM
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+def test_a_reader_that_goes_away_is_no_error(told):
+    command = [*PROGRAM, "list", "--json", "--url", told.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert isinstance(listing.stdout, io.BufferedReader)
+        listing.stdout.close()
+        assert listing.stderr is not None
+        told_on_stderr = listing.stderr.read()
+        assert listing.wait(30) == 0
+    assert b"Traceback" not in told_on_stderr
+    assert b"BrokenPipe" not in told_on_stderr
+
+
+def test_help_names_every_command_with_what_it_does():
+    done = subprocess.run([*PROGRAM, "--help"], capture_output=True, text=True, check=True)
+
+    for name in (
+        "serve",
+        "demo",
+        "import",
+        "list",
+        "show",
+        "tail",
+        "stats",
+        "producers",
+        "rebuild",
+        "check",
+        "doctor",
+        "bench",
+    ):
+        assert f"│ {name} " in done.stdout
+
+
+def test_without_the_server_extra_it_says_what_to_install(monkeypatch, capsys):
+    from flowtrail import cli
+
+    monkeypatch.setattr(cli, "_NEEDED", ("a_library_that_is_not_there",))
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 1
+    assert "pip install 'flowtrail[server]'" in capsys.readouterr().err
+
+
+def test_the_program_runs_from_any_directory(tmp_path: Path):
+    done = subprocess.run([*PROGRAM, "list"], capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert done.returncode in {0, 1}
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_nobody_foresaw_is_one_sentence(flowtrail, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("flowtrail.cli.listing.connected", broken)
+
+    answered = flowtrail("list")
+
+    assert answered.code == 1
+    assert "ZeroDivisionError" in answered.err
+    assert "FLOWTRAIL_DEBUG" in answered.err

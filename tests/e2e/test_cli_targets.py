@@ -1,0 +1,71 @@
+"""Where a command looks: at the server or the store it is given, and otherwise at what it finds."""
+
+import subprocess
+
+import pytest
+
+from flowtrail.cli import settings
+from flowtrail.simulator.story import story
+from tests.support.program import NOW, PROGRAM
+from tests.support.served import ndjson
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+def test_a_store_answers_like_its_server_while_that_holds_it(flowtrail, told):
+    words = ("list", "flow:shop-to-erp", "--json")
+
+    assert flowtrail(*words, "--store", told.store).out == flowtrail(*words, "--url", told.url).out
+
+
+def test_writing_to_a_store_that_a_server_holds_is_refused_with_its_address(told, tmp_path):
+    (tmp_path / "x.ndjson").write_bytes(ndjson(story(NOW)))
+
+    for words in (["import", "records", "x.ndjson"], ["rebuild"]):
+        refused = subprocess.run(
+            [*PROGRAM, *words, "--store", told.store],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert refused.returncode == 1
+        assert told.url.removeprefix("http://") in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_the_environment_names_a_server(flowtrail, told, monkeypatch):
+    monkeypatch.setenv("FLOWTRAIL_URL", told.url)
+
+    assert flowtrail("show", "4711").code == 0
+
+
+def test_a_server_on_the_default_port_is_found(flowtrail, told, monkeypatch):
+    monkeypatch.setattr(settings, "DEFAULT_URL", told.url)
+
+    assert flowtrail("show", "4711").code == 0
+
+
+def test_without_server_and_store_it_says_how_to_get_one(flowtrail):
+    answered = flowtrail("list")
+
+    assert answered.code == 1
+    assert "flowtrail serve" in answered.err
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        (["--url", "http://127.0.0.1:1"], 1),
+        (["--url", "not an address"], 1),
+        (["--url", "http://[::1"], 2),
+        (["--store", "sqlite:./nothing-here"], 1),
+        (["--store", "postgres://x"], 2),
+        (["--url", "http://127.0.0.1:1", "--store", "memory:"], 2),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_told(flowtrail, where, code):
+    answered = flowtrail("list", *where)
+
+    assert answered.code == code
+    assert answered.err.startswith("flowtrail: ")
