@@ -53,8 +53,14 @@ def arrived(server, flow):
 
 def accounts(server, told):
     """What the server says of each session, beside what the session says."""
-    rows = {row["producer"]: row for row in server.get("/v1/producers", page_size="1000").json()["producers"]}
-    return [(rows[each["producer"]], each) for each in told if each["produced"]]
+    sessions = {each["producer"]: each for each in told if each["accepted"]}
+
+    def rows():
+        found = server.get("/v1/producers", page_size="1000").json()["producers"]
+        return [row for row in found if row["producer"] in sessions and row["report"]]
+
+    until(lambda: len(rows()) == len(sessions))
+    return [(row, sessions[row["producer"]]) for row in rows()]
 
 
 @pytest.mark.parametrize("name", LIVES)
