@@ -4,13 +4,13 @@ The table is what `flowtrail.init` takes by name, what the environment is read b
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from flowtrail.model.addresses import is_loopback
-from flowtrail.model.errors import Refusal, shorten
+from flowtrail.model.settings import Setting, number, one_of, read_table, seconds
 
 DROP_NEWEST: Final = "drop-newest"
 DROP_OLDEST: Final = "drop-oldest"
@@ -38,18 +38,6 @@ class Settings:
     def on_loopback(self) -> bool:
         """Whether what is sent stays on this machine."""
         return is_loopback(urlsplit(self.url).hostname or "")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table; `field` names the argument of `init`, `variable` the one of the environment."""
-
-    field: str
-    variable: str
-    meaning: str
-    read: Callable[[str], Any]
-    allowed: str
-    secret: bool = False
 
 
 def _url(text: str) -> str:
@@ -83,35 +71,6 @@ def _directory(text: str) -> str:
     return text
 
 
-def _number(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
-            raise ValueError(text)
-        return int(text)
-
-    return read
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError(text)
-        return value
-
-    return read
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        word = text.lower().replace("_", "-")
-        if word not in words:
-            raise ValueError(text)
-        return word
-
-    return read
-
-
 _LONGEST_NAME: Final = 150
 """Leaves room for the session within a producer's 200 characters."""
 
@@ -142,35 +101,35 @@ SETTINGS: Final = (
         "overload",
         "FLOWTRAIL_OVERLOAD",
         "What is given up when memory is full.",
-        _one_of(DROP_NEWEST, DROP_OLDEST),
+        one_of(DROP_NEWEST, DROP_OLDEST),
         f"`{DROP_NEWEST}`, `{DROP_OLDEST}`; to lose nothing to a disk, set `spill_dir`",
     ),
     Setting(
         "memory_mib",
         "FLOWTRAIL_MEMORY_MIB",
         "What everything that waits or is under way may hold in memory.",
-        _number(4, 4_096),
+        number(4, 4_096),
         "4 to 4096 MiB",
     ),
     Setting(
         "batch_s",
         "FLOWTRAIL_BATCH_S",
         "How long a record may wait for company before it is sent.",
-        _seconds(0.001, 60),
+        seconds(0.001, 60),
         "0.001 to 60 seconds",
     ),
     Setting(
         "timeout_s",
         "FLOWTRAIL_TIMEOUT_S",
         "How long one request may take, from connecting to the last byte of the answer.",
-        _seconds(0.05, 600),
+        seconds(0.05, 600),
         "0.05 to 600 seconds",
     ),
     Setting(
         "exit_s",
         "FLOWTRAIL_EXIT_S",
         "By how much the end of the process may be delayed to deliver what waits.",
-        _seconds(0, 60),
+        seconds(0, 60),
         "0 to 60 seconds",
     ),
     Setting(
@@ -184,14 +143,14 @@ SETTINGS: Final = (
         "spill_mib",
         "FLOWTRAIL_SPILL_MIB",
         "What the files of all processes in that directory may hold.",
-        _number(8, 1_048_576),
+        number(8, 1_048_576),
         "8 to 1048576 MiB",
     ),
     Setting(
         "spill_sync_s",
         "FLOWTRAIL_SPILL_SYNC_S",
         "How often they are made safe against a power cut.",
-        _seconds(0.05, 3_600),
+        seconds(0.05, 3_600),
         "0.05 to 3600 seconds",
     ),
 )
@@ -203,13 +162,7 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     Raises: Refusal (a value that cannot be meant), TypeError (no such setting).
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, Any] = {}
-    for setting in SETTINGS:
-        value = given.pop(setting.field, None)
-        if value is not None:
-            values[setting.field] = _read(setting, str(value), setting.field)
-        elif environ.get(setting.variable):
-            values[setting.field] = _read(setting, environ[setting.variable], setting.variable)
+    values = read_table(SETTINGS, environ, given)
     if given:
         known = ", ".join(setting.field for setting in SETTINGS)
         raise TypeError(
@@ -228,13 +181,3 @@ def host_name() -> str:
     said = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
     name = "".join(each for each in said[:_LONGEST_NAME] if each.isprintable() and each != "/")
     return name.strip() or "host"
-
-
-def _read(setting: Setting, text: str, where: str) -> Any:
-    try:
-        return setting.read(text.strip())
-    except ValueError:
-        received = None if setting.secret else text
-        came = "" if received is None else f": {shorten(received)!r}"
-        message = f"{where} cannot be read{came}; allowed: {setting.allowed}"
-        raise Refusal("invalid_setting", message, where, received, setting.allowed) from None

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from flowtrail.intake.foreign.otlp_settings import read_attributes, read_names
 from flowtrail.model.addresses import is_loopback
-from flowtrail.model.errors import Refusal, shorten
+from flowtrail.model.errors import Refusal
 from flowtrail.model.redaction import Redaction, read_rules
+from flowtrail.model.settings import Setting, number, one_of, read_table, seconds
 from flowtrail.storage import DEFAULT_STORE
 
 DEFAULT_PORT: Final = 8765
@@ -53,18 +54,6 @@ class Settings:
         return read_rules(self.redaction, (self.redaction_key or "").encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table; `field` names the attribute of `Settings`, `variable` the one of the environment."""
-
-    field: str
-    variable: str
-    meaning: str
-    read: Callable[[str], Any]
-    allowed: str
-    secret: bool = False
-
-
 def _text(text: str) -> str:
     return text
 
@@ -89,34 +78,6 @@ def _content(text: str) -> str:
         raise ValueError(text) from error
 
 
-def _number(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
-            raise ValueError(text)
-        return int(text)
-
-    return read
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError(text)
-        return value
-
-    return read
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError(text)
-        return text.lower()
-
-    return read
-
-
 LOG_LEVELS: Final = ("critical", "error", "warning", "info", "debug")
 
 SETTINGS: Final = (
@@ -134,7 +95,7 @@ SETTINGS: Final = (
         _text,
         "an address or a host name",
     ),
-    Setting("port", "FLOWTRAIL_PORT", "The port; 0 takes a free one.", _number(0, 65_535), "0 to 65535"),
+    Setting("port", "FLOWTRAIL_PORT", "The port; 0 takes a free one.", number(0, 65_535), "0 to 65535"),
     Setting(
         "api_key",
         "FLOWTRAIL_API_KEY",
@@ -147,49 +108,49 @@ SETTINGS: Final = (
         "intake_workers",
         "FLOWTRAIL_INTAKE_WORKERS",
         "Processes beside the first that answer requests too; each has a writer of its own in the journal.",
-        _number(0, 64),
+        number(0, 64),
         "0 to 64",
     ),
     Setting(
         "read_threads",
         "FLOWTRAIL_READ_THREADS",
         "Reads that run at once; as many again, times eight, wait; further ones get 503.",
-        _number(1, 256),
+        number(1, 256),
         "1 to 256",
     ),
     Setting(
         "read_timeout_s",
         "FLOWTRAIL_READ_TIMEOUT_S",
         "How long a read may take before it is answered with 504.",
-        _seconds(0.05, 3_600),
+        seconds(0.05, 3_600),
         "0.05 to 3600 seconds",
     ),
     Setting(
         "after_timeout_s",
         "FLOWTRAIL_AFTER_TIMEOUT_S",
         "How long `Flowtrail-After` waits before it is answered with 504.",
-        _seconds(0, 600),
+        seconds(0, 600),
         "0 to 600 seconds",
     ),
     Setting(
         "drain_s",
         "FLOWTRAIL_DRAIN_S",
         "How long a stop waits for requests, and then for views to catch up with the journal.",
-        _seconds(0, 3_600),
+        seconds(0, 3_600),
         "0 to 3600 seconds",
     ),
     Setting(
         "body_memory_mib",
         "FLOWTRAIL_BODY_MEMORY_MIB",
         "Bodies of requests held in memory at once; further ones get 503.",
-        _number(32, 65_536),
+        number(32, 65_536),
         "32 to 65536 MiB",
     ),
     Setting(
         "live_connections",
         "FLOWTRAIL_LIVE_CONNECTIONS",
         "Live feeds open at once; further ones get 503.",
-        _number(0, 100_000),
+        number(0, 100_000),
         "0 to 100000",
     ),
     Setting(
@@ -232,7 +193,7 @@ SETTINGS: Final = (
         "log_level",
         "FLOWTRAIL_LOG_LEVEL",
         "What goes to standard error.",
-        _one_of(*LOG_LEVELS),
+        one_of(*LOG_LEVELS),
         ", ".join(f"`{level}`" for level in LOG_LEVELS),
     ),
 )
@@ -246,13 +207,7 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
     Raises: Refusal (a value that cannot be meant, or a server beyond loopback without a key).
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, Any] = {}
-    for setting in SETTINGS:
-        value = given.pop(setting.field, None)
-        if value is not None:
-            values[setting.field] = _read(setting, str(value), setting.field)
-        elif environ.get(setting.variable):
-            values[setting.field] = _read(setting, environ[setting.variable], setting.variable)
+    values = read_table(SETTINGS, environ, given)
     if given:
         raise TypeError(f"no such settings: {', '.join(given)}")
     settings = Settings(**values)
@@ -314,13 +269,3 @@ def _check_redaction(settings: Settings) -> None:
 def default_of(field: str) -> Any:
     """The default of a setting."""
     return next(entry.default for entry in fields(Settings) if entry.name == field)
-
-
-def _read(setting: Setting, text: str, where: str) -> Any:
-    try:
-        return setting.read(text.strip())
-    except ValueError:
-        received = None if setting.secret else text
-        came = "" if received is None else f": {shorten(received)!r}"
-        message = f"{where} cannot be read{came}; allowed: {setting.allowed}"
-        raise Refusal("invalid_setting", message, where, received, setting.allowed) from None
