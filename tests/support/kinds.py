@@ -1,0 +1,6 @@
+"""Records by their kind."""
+
+
+def only(records, kind):
+    (found,) = [record for record in records if isinstance(record, kind)]
+    return found

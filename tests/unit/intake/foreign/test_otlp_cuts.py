@@ -1,0 +1,69 @@
+"""What is too much of a span is cut and counted, and refused only when nothing else is left."""
+
+import json
+
+from flowtrail.model.limits import MAX_RECORD_BYTES
+from flowtrail.model.records import BlockRecord, TransactionRecord
+from tests.support.encodings import BOTH, block
+from tests.support.otlp import attributes, read, request, root, span
+
+
+@BOTH
+def test_of_too_many_attributes_the_useful_ones_are_kept_and_the_others_counted(kind):
+    many = {f"a.{number:03}": number for number in range(100)} | {"http.route": "/orders", "db.system": "x"}
+    found = block(span(many), kind=kind).details
+
+    assert len(found) == 64
+    assert (found["http.route"], found["db.system"]) == ("/orders", "x")
+    assert found["flowtrail.cut"] == 102 - (64 - 3)
+
+
+@BOTH
+def test_long_texts_end_in_a_mark_and_are_counted(kind):
+    found = block(span({"long": "x" * 20_000, "ok": "y" * 16_384}), kind=kind).details
+
+    assert (len(found["long"]), found["long"][-1]) == (16_384, "…")
+    assert found["ok"] == "y" * 16_384
+    assert found["flowtrail.cut"] == 1
+
+
+def test_nul_names_without_letters_and_deep_values_are_mended_and_counted():
+    deep = "bottom"
+    for _ in range(12):
+        deep = [deep]
+    told = [*attributes({"nul": "a\0b", "n" * 300: 1, "deep": deep}), {"key": "", "value": {"intValue": "1"}}]
+    found = block(span(attributes=told)).details
+
+    assert found["nul"] == "a\ufffdb"
+    assert found["n" * 199 + "…"] == 1
+    assert json.dumps(found["deep"]).count("[") == 12
+    assert found["flowtrail.cut"] == 4
+
+
+def test_a_span_that_is_too_large_is_cut_closer():
+    found = block(span({f"a{number}": "x" * 16_000 for number in range(60)})).details
+
+    assert {len(found[f"a{number}"]) for number in range(60)} == {512}
+    assert found["flowtrail.cut"] == 60
+
+
+def test_what_is_too_large_even_so_is_refused():
+    decoded = read(request(span({"list": ["x" * 400] * 1_000}), span(spanId="1" * 16)))
+
+    (rejected,) = decoded.rejected
+    assert (rejected.index, rejected.code, rejected.field) == (
+        0,
+        "record_too_large",
+        "resource_spans[0].scope_spans[0].spans[0]",
+    )
+    assert rejected.allowed == f"{MAX_RECORD_BYTES} bytes"
+    assert len(decoded.encoded) == 1
+
+
+def test_long_names_of_spans_and_objects_are_cut_and_counted():
+    decoded = read(request(root({"flowtrail.object.id": "o" * 2_000}, name="n" * 300)))
+    found = {type(each): each for each in decoded.records}
+
+    assert found[BlockRecord].block == "n" * 199 + "…"
+    assert found[TransactionRecord].object_id == "o" * 999 + "…"
+    assert found[BlockRecord].details["flowtrail.cut"] == 2
