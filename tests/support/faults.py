@@ -66,11 +66,16 @@ class FaultyJournal:
             raise error
 
 
-def until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Wait for something that must come; how soon is not judged."""
+def until(
+    condition: Callable[[], object],
+    timeout_s: float = 20.0,
+    *,
+    lacking: Callable[[], object] = lambda: "it did not come",
+) -> None:
+    """Wait for something that must come; how soon is not judged. `lacking` says what did not."""
     pause = threading.Event()
     for _ in range(int(timeout_s / 0.005)):
         if condition():
             return
         pause.wait(0.005)
-    raise AssertionError("it did not come")
+    raise AssertionError(lacking())

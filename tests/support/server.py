@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 SITE = Path(__file__).parent / "site"
 START_S = 150.0
 PROJECTOR = "flowtrail.server.projecting"
+WORKER = "flowtrail.server.working"
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -70,7 +71,8 @@ class Server:
     def _ready(self, until: float) -> bool:
         while self.alive and time.monotonic() < until:
             with contextlib.suppress(httpx2.HTTPError):
-                if httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                # A worker that a killed server left may still answer for a moment.
+                if httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200 and self.alive:
                     return True
             time.sleep(0.02)
         return False
@@ -86,19 +88,25 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
-    def projectors(self) -> list[psutil.Process]:
-        """The processes that project for it, usually one."""
+    def children(self, module: str) -> list[psutil.Process]:
+        """The processes it started to run that module."""
         with contextlib.suppress(psutil.NoSuchProcess):
             return [
                 child
                 for child in psutil.Process(self.pid).children(recursive=True)
-                if PROJECTOR in " ".join(_words(child))
+                if module in " ".join(_words(child))
             ]
         return []
 
+    def projectors(self) -> list[psutil.Process]:
+        """The processes that project for it, usually one."""
+        return self.children(PROJECTOR)
+
     def kill(self, whom: str = "all") -> int:
-        """kill -9 "server", "projector" or "all" of it; how many processes that killed."""
+        """kill -9 "server", "projector" or "all" of it, its workers too; how many processes that killed."""
         victims = self.projectors() if whom != "server" else []
+        if whom == "all":
+            victims += self.children(WORKER)
         killed = 0
         if whom != "projector" and self._process is not None:
             killed += self.alive
@@ -108,6 +116,8 @@ class Server:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()
                 killed += 1
+        # They are nobody's children now; until they are gone, they hold the store and the port.
+        psutil.wait_procs(victims, timeout=START_S)
         return killed
 
     def ensure(self) -> None:

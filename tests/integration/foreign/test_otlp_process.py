@@ -37,7 +37,7 @@ def test_what_was_acknowledged_outlives_the_processes(tmp_path):
                 timeout=30,
             )
             assert (answer.status_code, answer.content) == (200, b"")
-        assert server.kill() >= 1
+        assert server.kill() == 3, "the server, its worker and its projector"
         server.start()
 
         listed = server.get(

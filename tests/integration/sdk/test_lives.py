@@ -25,6 +25,8 @@ WITH_A_SPILL = {
     "multiprocessing by spawn": 21,
 }
 """How many objects of each arrive in the end: all."""
+UNHURRIED = {"FLOWTRAIL_EXIT_S": "20"}
+"""The last words of a process are heard however busy the machine is; how long an end takes is for the torture."""
 WITHOUT_A_SERVER = [
     "to the end",
     "threads",
@@ -59,14 +61,17 @@ def accounts(server, told):
         found = server.get("/v1/producers", page_size="1000").json()["producers"]
         return [row for row in found if row["producer"] in sessions and row["report"]]
 
-    until(lambda: len(rows()) == len(sessions))
+    until(
+        lambda: len(rows()) == len(sessions),
+        lacking=lambda: [sessions[lost] for lost in sessions.keys() - {row["producer"] for row in rows()}],
+    )
     return [(row, sessions[row["producer"]]) for row in rows()]
 
 
 @pytest.mark.parametrize("name", LIVES)
 def test_a_host_shows_the_same_and_what_it_said_arrives(server, name):
     flow = name.replace(" ", "-")
-    ran = run(program(name), url=server.url, flow=flow)
+    ran = run(program(name), url=server.url, flow=flow, **UNHURRIED)
 
     assert ran.shown == alone(name).shown
     for told in ran.told:
@@ -99,11 +104,11 @@ def test_a_host_with_a_spill_shows_the_same_and_loses_nothing_however_it_ends(se
         time.sleep(0.01)
     """
 
-    ran = run(program(name), url=server.url, flow=flow, FLOWTRAIL_SPILL_DIR=str(spill))
+    ran = run(program(name), url=server.url, flow=flow, FLOWTRAIL_SPILL_DIR=str(spill), **UNHURRIED)
     assert ran.shown == alone(name).shown
     for told in ran.told:
         assert told["puts"] == told["produced"] == told["accepted"] + told["pending"], told
-    last = run(heir, url=server.url, flow=flow, FLOWTRAIL_SPILL_DIR=str(spill))
+    last = run(heir, url=server.url, flow=flow, FLOWTRAIL_SPILL_DIR=str(spill), **UNHURRIED)
 
     assert last.code == 0, last.errors.decode()
     assert list(spill.iterdir()) == []
