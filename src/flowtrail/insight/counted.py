@@ -21,7 +21,7 @@ from flowtrail.projection.cells import (
     start_of,
     widened,
 )
-from flowtrail.storage.interface import CellReader
+from flowtrail.storage.cells import CellReader
 
 GroupOf = Callable[[CellKey], Group | None]
 """Where a cell belongs; None: nowhere."""

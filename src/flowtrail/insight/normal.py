@@ -19,7 +19,7 @@ from flowtrail.projection.cells import (
     add_into,
     start_of,
 )
-from flowtrail.storage.interface import CellReader
+from flowtrail.storage.cells import CellReader
 
 DAYS: Final = 7
 _DAY: Final = 86_400_000_000

@@ -18,6 +18,7 @@ from flowtrail.projection.cells import Cell, CellKey
 from flowtrail.projection.header import Header
 from flowtrail.projection.producers import Heard
 from flowtrail.projection.state import State
+from flowtrail.storage.cells import CellReader
 from flowtrail.storage.health import Health
 from flowtrail.storage.producers import ProducerReader
 
@@ -306,6 +307,14 @@ class TransactionReader(Protocol):
     def children(self, tenant: str, parent: bytes) -> list[LinkRow]:
         """Links from a transaction, sorted."""
 
+    def find_many(self, tenant: str, ids: Sequence[bytes], *, pieces: bool = True) -> list[Stored | None]:
+        """The first of these transactions, in the order given, None for one that is not there; without `pieces` as a
+        list has them. MUST read at least the first, and MAY leave the others to another call: what is held at once is
+        bounded, however many are asked for and however long they are."""
+
+    def find_links(self, tenant: str, ids: Sequence[bytes], most: int) -> list[LinkRow] | None:
+        """Links from or to any of these, each once, sorted; None when there are more than `most`."""
+
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
         """The winning registers of a kind, sorted by name."""
 
@@ -323,24 +332,6 @@ class TransactionReader(Protocol):
 
     def set_aside(self) -> list[SetAside]:
         """Every record that could not be projected."""
-
-
-class CellReader(Protocol):
-    """Statistics' raw material."""
-
-    def cells(
-        self,
-        tenant: str,
-        kind: str,
-        width: str,
-        since: int | None,
-        until: int | None,
-        flow: str | None = None,
-    ) -> list[tuple[CellKey, Cell]]:
-        """The cells of a kind and width whose start lies in [since, until), of one flow when given, sorted by key."""
-
-    def iter_cells(self) -> Iterator[tuple[CellKey, Cell]]:
-        """Every cell, sorted: for checks."""
 
 
 class ChangeReader(Protocol):

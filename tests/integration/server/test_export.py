@@ -136,16 +136,16 @@ def test_a_store_that_fails_in_the_middle_breaks_the_transfer_off(format, monkey
     with served() as running:
         running.seen(*story(4, 1_200))
         reader = running.store.transactions
-        find, select, page = reader.find, reader.select, running.store.journal.iter_pages
+        find, select, page = reader.find_many, reader.select, running.store.journal.iter_pages
         calls = 0
 
         def failing(call, after):
-            def fails(*arguments):
+            def fails(*arguments, **more):
                 nonlocal calls
                 calls += 1
                 if calls > after:
                     raise StoreUnavailable("the disk is gone")
-                return call(*arguments)
+                return call(*arguments, **more)
 
             return fails
 
@@ -155,7 +155,7 @@ def test_a_store_that_fails_in_the_middle_breaks_the_transfer_off(format, monkey
                     raise StoreUnavailable("the disk is gone")
                 yield each
 
-        monkeypatch.setattr(reader, "find", failing(find, 1_100))
+        monkeypatch.setattr(reader, "find_many", failing(find, 3))
         monkeypatch.setattr(reader, "select", failing(select, 1) if format == "csv" else select)
         monkeypatch.setattr(running.store.journal, "iter_pages", few_pages)
 

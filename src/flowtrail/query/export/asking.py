@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowtrail.model.limits import MAX_PAGE_SIZE
 from flowtrail.model.records import FlowRecord, decode_record
-from flowtrail.projection.matching import matches
+from flowtrail.projection.matching import matches, needs_state
 from flowtrail.query.definitions import Declared, declared_flow
 from flowtrail.query.items import state_of
 from flowtrail.query.moments import moment_of
@@ -18,6 +18,18 @@ from flowtrail.storage.interface import LinkRow, Selection, Store, Stored
 REMEMBERED: Final = 4_096
 """Neighbours in the walk are linked to each other more often than to others."""
 BUDGET_S: Final = 0.1
+TOGETHER: Final = 256
+"""Transactions that are asked for at once; a store gives fewer where they are long."""
+MOST_LINKS: Final = 10_000
+"""Links that are held at once, where one transaction has not more."""
+
+
+class Linked(NamedTuple):
+    """A transaction with the links to be told of it: those from it, and those to it whose other end does not tell
+    them."""
+
+    stored: Stored
+    links: list[LinkRow]
 
 
 class Asked:
@@ -30,42 +42,97 @@ class Asked:
         self.whole = whole
         """Whether everything was asked for, without query and range."""
         self._declared: set[str] = set()
-        self.has = lru_cache(REMEMBERED)(self._has)
+        self._asked_for: dict[bytes, bool] = {}
         self.declaration = lru_cache(REMEMBERED)(self._declaration)
 
-    def rows(self) -> Iterator[Stored | None]:
-        """The transactions without their executions; None where nothing was found for a while."""
+    def pages(self) -> Iterator[list[Stored]]:
+        """The transactions without their executions, page by page; an empty one where nothing was found for a while."""
         selection = self.selection
         while True:
             selected = self.store.transactions.select(selection)
-            yield from selected.rows
+            yield selected.rows
             if selected.next is None:
                 return
-            yield None
             selection = replace(selection, after=selected.next)
 
     def states(self) -> Iterator[Stored | None]:
-        """The transactions whole, each as it is when its turn comes."""
-        for row in self.rows():
-            yield None if row is None else self.store.transactions.find(self.tenant, row.id)
+        """The transactions whole, some at a time as they are then; None where nothing was found for a while."""
+        for together in self._together():
+            yield from together
+            yield None
 
-    def _has(self, id: bytes) -> bool:
-        """Whether a transaction is one of those asked for, as it is now."""
-        stored = self.store.transactions.find(self.tenant, id)
-        if stored is None:
-            return False
+    def linked(self, *, both_ends: bool = False) -> Iterator[Linked | None]:
+        """The same with their links. With `both_ends`, `has` can be asked about every end of the links just given, until
+        the next ones are; else about the ends of those that lead to it."""
+        for together in self._together():
+            whole = {stored.id: stored for stored in together}
+            # Who was just read need not be read again to know whether the others' links lead to them.
+            self._asked_for.update((key, self._is_asked_for(stored)) for key, stored in whole.items())
+            for key, links in self.links(list(whole), both_ends=both_ends):
+                yield Linked(whole[key], links)
+            yield None
+
+    def _together(self) -> Iterator[list[Stored]]:
+        size = TOGETHER
+        for page in self.pages():
+            ids = [row.id for row in page]
+            while ids:
+                found = self.store.transactions.find_many(self.tenant, ids[:size])
+                yield [stored for stored in found if stored is not None]
+                # What a store leaves out it may have read in vain.
+                size = len(found) if len(found) < len(ids[:size]) else min(2 * size, TOGETHER)
+                del ids[: len(found)]
+            yield []
+
+    def links(self, ids: list[bytes], *, both_ends: bool = False) -> Iterator[tuple[bytes, list[LinkRow]]]:
+        """Of each of these transactions the links to be told of it."""
+        reader = self.store.transactions
+        rows = reader.find_links(self.tenant, ids, MOST_LINKS)
+        if rows is None and len(ids) > 1:
+            half = len(ids) // 2
+            yield from self.links(ids[:half], both_ends=both_ends)
+            yield from self.links(ids[half:], both_ends=both_ends)
+            return
+        if rows is None:
+            rows = sorted({*reader.children(self.tenant, ids[0]), *reader.parents(self.tenant, ids[0])})
+        children: dict[bytes, list[LinkRow]] = {key: [] for key in ids}
+        parents: dict[bytes, list[LinkRow]] = {key: [] for key in ids}
+        for row in rows:
+            if row.parent in children:
+                children[row.parent].append(row)
+            if row.child in parents:
+                parents[row.child].append(row)
+        ends = {row.parent for row in rows if row.child in parents}
+        self._learn(ends | {row.child for row in rows} if both_ends else ends)
+        for key in ids:
+            yield key, children[key] + [row for row in parents[key] if not self.has(row.parent)]
+
+    def has(self, id: bytes) -> bool:
+        """Whether a transaction that a link leads to is one of those asked for, as it was when the link was read."""
+        return self._asked_for[id]
+
+    def _learn(self, ids: set[bytes]) -> None:
+        """Find out what `has` is to answer about these."""
+        if len(self._asked_for) > REMEMBERED:
+            self._asked_for = {key: self._asked_for[key] for key in ids if key in self._asked_for}
+        unknown = sorted(ids.difference(self._asked_for))
+        pieces = needs_state(self.selection.condition)
+        while unknown:
+            found = self.store.transactions.find_many(self.tenant, unknown[:TOGETHER], pieces=pieces)
+            for key, stored in zip(unknown, found, strict=False):
+                self._asked_for[key] = stored is not None and self._is_asked_for(stored)
+            del unknown[: len(found)]
+
+    def _is_asked_for(self, stored: Stored) -> bool:
         header, selection = stored.header, self.selection
         if selection.since is not None and header.opened_at < selection.since:
             return False
         if selection.until is not None and header.opened_at >= selection.until:
             return False
-        return matches(selection.condition, id, header, state_of(stored), selection.moment)
-
-    def links(self, id: bytes) -> list[LinkRow]:
-        """The links from a transaction, and those to it whose other end does not tell them."""
-        reader = self.store.transactions
-        parents = [link for link in reader.parents(self.tenant, id) if not self.has(link.parent)]
-        return reader.children(self.tenant, id) + parents
+        if self.whole:
+            return True
+        state = state_of(stored) if needs_state(selection.condition) else None
+        return matches(selection.condition, stored.id, header, state, selection.moment)
 
     def _declaration(self, flow: str, version: str | None) -> Declared | None:
         return declared_flow(self.store, self.tenant, flow, version)

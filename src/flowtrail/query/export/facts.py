@@ -12,10 +12,10 @@ from flowtrail.model.exchange import NAMESPACE
 from flowtrail.model.records import AnyRecord, BlockRecord
 from flowtrail.projection.executions import FINAL, arrival_at, end_at
 from flowtrail.projection.state import State
-from flowtrail.query.export.asking import Asked
+from flowtrail.query.export.asking import Asked, Linked
 from flowtrail.query.export.statements import link_statement, record_line, transaction_statements
 from flowtrail.query.items import transaction_item
-from flowtrail.storage.interface import LinkRow, Stored
+from flowtrail.storage.interface import Stored
 
 _SHOWN: Final = (
     *("flow", "version", "object_type", "object_id", "status", "attempt", "reason", "predicate", "trace"),
@@ -83,7 +83,8 @@ def statement_lines(records: Sequence[AnyRecord]) -> str:
     return f"[{b','.join(map(record_line, records)).decode()}]"
 
 
-def carried(asked: Asked, stored: Stored, state: State, links: list[LinkRow]) -> list[AnyRecord]:
+def carried(asked: Asked, linked: Linked, state: State) -> list[AnyRecord]:
     """What is carried with a transaction: its flow's declarations, all that is said of itself, and its links."""
-    declared = asked.declarations(stored.header.flow) if stored.header.flow else []
-    return [*declared, *transaction_statements(state), *map(link_statement, links)]
+    flow = linked.stored.header.flow
+    declared = asked.declarations(flow) if flow else []
+    return [*declared, *transaction_statements(state), *map(link_statement, linked.links)]

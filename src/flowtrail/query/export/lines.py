@@ -87,10 +87,11 @@ def _records_of(asked: Asked, places: dict[bytes, _Place]) -> Iterator[bytes]:
             if record is not None and _transaction_of(record) in places:
                 yield record_line(record) + b"\n"
         yield b""
-    for key, place in places.items():
-        for link in asked.links(key):
+    for key, links in asked.links(list(places)):
+        flow = places[key].flow
+        for link in links:
             yield record_line(link_statement(link)) + b"\n"
-        for declared in asked.declarations(place.flow) if place.flow else ():
+        for declared in asked.declarations(flow) if flow else ():
             yield record_line(declared) + b"\n"
 
 

@@ -18,7 +18,7 @@ from flowtrail.model.instants import format_instant
 from flowtrail.model.records import BlockRecord
 from flowtrail.projection.registers import merged_block
 from flowtrail.projection.state import State
-from flowtrail.query.export.asking import Asked
+from flowtrail.query.export.asking import Asked, Linked
 from flowtrail.query.export.facts import (
     INSTANTS,
     carried,
@@ -30,7 +30,7 @@ from flowtrail.query.export.facts import (
 from flowtrail.query.export.parts import PART_BYTES, Pieces, in_parts
 from flowtrail.query.export.statements import execution_statements
 from flowtrail.query.items import state_of
-from flowtrail.storage.interface import LinkRow, Stored
+from flowtrail.storage.interface import LinkRow
 
 ALWAYS: Final = "1970-01-01T00:00:00Z"
 """Since when an attribute has its first value: OCEL's convention."""
@@ -124,35 +124,36 @@ def _objects(
     asked: Asked, object_types: _Types, write: Callable[[bytes], None], event_types: _Types
 ) -> Iterator[bytes]:
     between = b""
-    for stored in asked.states():
-        if stored is None:
+    for linked in asked.linked(both_ends=True):
+        if linked is None:
             yield b""
             continue
-        state = state_of(stored)
-        yield between + _encode(_object(asked, stored, state, object_types))
+        state = state_of(linked.stored)
+        yield between + _encode(_object(asked, linked, state, object_types))
         between = b",\n"
         for held in state.executions.values():
             write(_encode(_event(held, event_types)))
 
 
-def _object(asked: Asked, stored: Stored, state: State, types: _Types) -> dict[str, Any]:
-    owner, links = stored.header.object_type or UNNAMED, asked.links(stored.id)
+def _object(asked: Asked, linked: Linked, state: State, types: _Types) -> dict[str, Any]:
+    stored = linked.stored
+    owner = stored.header.object_type or UNNAMED
     # First, since of two attributes of one name the first is written.
-    said = [(STATEMENTS, statement_lines(carried(asked, stored, state, links)))]
+    said = [(STATEMENTS, statement_lines(carried(asked, linked, state)))]
     facts = chain(said, transaction_facts(stored, state))
     return {
         "id": stored.id.hex(),
         "type": owner,
         "attributes": [{**attribute, "time": ALWAYS} for attribute in _attributes(owner, facts, types)],
         "relationships": [
-            {"objectId": link.child.hex(), "qualifier": link.relation} for link in _told(asked, stored, links)
+            {"objectId": link.child.hex(), "qualifier": link.relation} for link in _told(asked, linked)
         ],
     }
 
 
-def _told(asked: Asked, stored: Stored, links: list[LinkRow]) -> list[LinkRow]:
+def _told(asked: Asked, linked: Linked) -> list[LinkRow]:
     """The links that lead from here to objects of this very log."""
-    return [link for link in links if link.parent == stored.id and asked.has(link.child)]
+    return [link for link in linked.links if link.parent == linked.stored.id and asked.has(link.child)]
 
 
 def _event(held: BlockRecord | list[BlockRecord], types: _Types) -> dict[str, Any]:

@@ -37,12 +37,11 @@ _encode: Final = msgspec.json.Encoder(order="sorted").encode
 def transaction_rows(asked: Asked) -> Pieces:
     """A row a transaction; keys and attributes as JSON."""
     yield _rows([TRANSACTION_COLUMNS])
-    for stored in asked.rows():
-        if stored is None:
-            yield b""
-            continue
-        item = transaction_item(stored)
-        yield _rows([[_cell(name, item[name]) for name in TRANSACTION_COLUMNS]])
+    for page in asked.pages():
+        for stored in page:
+            item = transaction_item(stored)
+            yield _rows([[_cell(name, item[name]) for name in TRANSACTION_COLUMNS]])
+        yield b""
 
 
 @in_parts

@@ -14,7 +14,7 @@ from flowtrail.model.records import AnyRecord, BlockRecord
 from flowtrail.projection.executions import display_key
 from flowtrail.projection.registers import merged_block
 from flowtrail.projection.state import State
-from flowtrail.query.export.asking import Asked
+from flowtrail.query.export.asking import Asked, Linked
 from flowtrail.query.export.facts import (
     INSTANTS,
     carried,
@@ -27,7 +27,6 @@ from flowtrail.query.export.names import Names
 from flowtrail.query.export.parts import Pieces, in_parts
 from flowtrail.query.export.statements import execution_statements
 from flowtrail.query.items import state_of
-from flowtrail.storage.interface import Stored
 
 TRANSITIONS: Final = {
     "queued": "schedule",
@@ -76,12 +75,13 @@ def xes_document(asked: Asked) -> Pieces:
     if asked.whole:
         yield _statements(asked.declarations()).encode()
     names = Names()
-    for stored in asked.states():
-        yield b"" if stored is None else "".join(_trace(asked, stored, names)).encode()
+    for linked in asked.linked():
+        yield b"" if linked is None else "".join(_trace(asked, linked, names)).encode()
     yield b"</log>\n"
 
 
-def _trace(asked: Asked, stored: Stored, names: Names) -> Iterator[str]:
+def _trace(asked: Asked, linked: Linked, names: Names) -> Iterator[str]:
+    stored = linked.stored
     state = state_of(stored)
     written: set[str] = {STATEMENTS}
     yield "<trace>\n"
@@ -90,7 +90,7 @@ def _trace(asked: Asked, stored: Stored, names: Names) -> Iterator[str]:
     written.add("identity:id")
     for name, value in transaction_facts(stored, state):
         yield _fact(name, value, written)
-    yield _statements(carried(asked, stored, state, asked.links(stored.id)))
+    yield _statements(carried(asked, linked, state))
     yield from _events(state)
     yield "</trace>\n"
 

@@ -1,7 +1,7 @@
 """Reading views in memory: every candidate is asked by the reference evaluator, one after the other."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -26,6 +26,8 @@ from flowtrail.storage.memory.views import Row, Shelf, Views
 
 Candidate = tuple[int, bytes, Row]
 
+AT_ONCE = 256
+"""Transactions of one call: it takes the lock for no longer than a list's page does."""
 CHECK_EVERY = 256
 """Candidates between two looks at the clock; at least so many are asked whatever the budget."""
 
@@ -101,6 +103,18 @@ class MemoryReader:
                 found.setdefault((link.tenant, link.parent, "children"), []).append(link)
             self._linked = (views.generation, len(views.links), found)
         return self._linked[2]
+
+    def find_many(self, tenant: str, ids: Sequence[bytes], *, pieces: bool = True) -> list[Stored | None]:
+        with self._shelf.lock:
+            rows = self._shelf.views.rows
+            keys = [(tenant, key) for key in ids[:AT_ONCE]]
+            return [rows[key].stored(key, pieces=pieces) if key in rows else None for key in keys]
+
+    def find_links(self, tenant: str, ids: Sequence[bytes], most: int) -> list[LinkRow] | None:
+        with self._shelf.lock:
+            linked, ends = self._links(), ("parents", "children")
+            found = {link for key in ids for end in ends for link in linked.get((tenant, key, end), ())}
+            return None if len(found) > most else sorted(found)
 
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
         with self._shelf.lock:

@@ -1,6 +1,6 @@
 """Reading views: each call is one snapshot, which also says which generation of views is present."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from pymongo import ASCENDING, timeout
@@ -20,6 +20,7 @@ from flowtrail.storage.interface import (
 from flowtrail.storage.mongodb import cells
 from flowtrail.storage.mongodb.changelog import read_changed
 from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, Document, store_errors
+from flowtrail.storage.mongodb.many import read_links, read_many
 from flowtrail.storage.mongodb.names import TENANT_BYTES, Tenants, read_cohorts
 from flowtrail.storage.mongodb.present import Present, unpack_position
 from flowtrail.storage.mongodb.reading import Rows
@@ -110,6 +111,21 @@ class MongoReader:
     def _links(self, tenant: str, wanted: Document) -> list[LinkRow]:
         rows = self._snapshots.views()[LINKS].find(wanted, {"_id": 1})
         return sorted(_link(tenant, row["_id"]) for row in rows)
+
+    def find_many(self, tenant: str, ids: Sequence[bytes], *, pieces: bool = True) -> list[Stored | None]:
+        with self._snapshot("reading transactions") as at:
+            number = self._tenants.find(tenant)
+            if number is None:
+                return [None] * len(ids)
+            return read_many(self._rows(at, tenant, number), ids, pieces=pieces)
+
+    def find_links(self, tenant: str, ids: Sequence[bytes], most: int) -> list[LinkRow] | None:
+        with self._snapshot("reading links") as at:
+            number = self._tenants.find(tenant)
+            if number is None:
+                return []
+            found = read_links(self._rows(at, tenant, number), number, ids, most)
+            return None if found is None else sorted(_link(tenant, key) for key in found)
 
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
         with store_errors("reading definitions"):

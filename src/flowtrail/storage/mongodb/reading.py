@@ -43,6 +43,10 @@ class Rows:
         """A whole document with its pieces, those beside it too."""
         return self.stored(row, pieces=self._entries(row))
 
+    def joined(self, row: Document, beside: Sequence[bytes]) -> Stored:
+        """A whole document with those of its pieces that were read beside it."""
+        return self.stored(row, pieces=[self._bodies.open_entry(entry) for entry in (*row["p"], *beside)])
+
     def stored(self, row: Document, *, pieces: Sequence[tuple[bytes, bytes]] | None) -> Stored:
         """A document as the contract has it; without `pieces` the pages are left out too."""
         pages: set[int] = set()

@@ -1,6 +1,6 @@
 """Reading views: every call is one snapshot of `views.db`, on a connection of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from flowtrail.storage.interface import (
 )
 from flowtrail.storage.sqlite.cells import iter_cells, read_cells
 from flowtrail.storage.sqlite.changelog import read_changed
+from flowtrail.storage.sqlite.many import read_links, read_many
 from flowtrail.storage.sqlite.pool import ReadPool
 from flowtrail.storage.sqlite.snapshot import STORED_COLUMNS, Snapshot
 from flowtrail.storage.sqlite.views import unpack_position
@@ -64,6 +65,14 @@ class SqliteReader:
                 (number, key),
             )
             return [LinkRow(tenant, *row) for row in rows]
+
+    def find_many(self, tenant: str, ids: Sequence[bytes], *, pieces: bool = True) -> list[Stored | None]:
+        with self._pool.snapshot() as snapshot:
+            return read_many(snapshot, tenant, ids, pieces=pieces)
+
+    def find_links(self, tenant: str, ids: Sequence[bytes], most: int) -> list[LinkRow] | None:
+        with self._pool.snapshot() as snapshot:
+            return read_links(snapshot, tenant, ids, most)
 
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
         with self._pool.snapshot() as snapshot:
