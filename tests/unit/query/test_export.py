@@ -253,20 +253,57 @@ def test_the_statements_of_a_state_fold_into_that_state():
         assert again.encode() == state.encode()
 
 
-def test_truncated_states_come_out_of_records_as_truncated(tmp_path, monkeypatch):
+CUT = transaction_id(1, 1)
+NAMED = {"kind": "transaction", "id": CUT, "flow": "shop", "object_type": "order", "object_id": "1"}
+RAN = {"kind": "block", "transaction": CUT, "id": EXECUTION, "block": "map"}
+"""What is more than a state keeps: executions, or names of each map."""
+TOO_MUCH = {
+    "executions": [RAN | {"id": f"{n:016x}", "at": BASE + n} for n in range(1, 9)],
+    "executions up to the last id": [
+        *(RAN | {"id": f"{n:016x}", "at": BASE + n} for n in range(1, 9)),
+        RAN | {"id": "f" * 16, "at": BASE},
+        NAMED | {"at": BASE + 7},
+    ],
+    "attributes": [NAMED | {"at": BASE + n, "attributes": {f"a{n:03}": n}} for n in range(70)],
+    "keys": [
+        NAMED | {"at": BASE - n, "keys": {f"k{n:03}": "v"}, "producer": "p/1", "seq": n} for n in range(1, 71)
+    ],
+    "details": [
+        *(
+            RAN | {"at": BASE + n, "details": {f"d{n:03}": n}, "producer": "p/1", "seq": n + 1}
+            for n in range(70)
+        ),
+        RAN | {"block": "renamed", "ended_at": BASE + 900, "at": BASE + 1_000},
+    ],
+    "usage": [RAN | {"at": BASE + n, "usage": {f"u{n:03}": n}} for n in range(70)],
+    "names at the end": [
+        NAMED | {"at": BASE, "attributes": {f"\U0010ffff{n:03}": n for n in range(64)}},
+        NAMED | {"at": BASE + 1, "attributes": {"\U0010ffff" * 200: 1}},
+    ],
+}
+
+
+@pytest.mark.parametrize("told", TOO_MUCH)
+@pytest.mark.parametrize("format", IMPORTERS)
+def test_what_was_cut_is_still_said_to_have_been_cut(format, told, tmp_path, monkeypatch):
     monkeypatch.setattr("flowtrail.projection.state.MAX_EXECUTIONS", 3)
     monkeypatch.setattr("flowtrail.projection.difference.MAX_EXECUTIONS", 3)
-    key = transaction_id(1, 1)
-    blocks = [
-        {"kind": "block", "transaction": key, "id": f"{n:016x}", "block": "map", "at": BASE + n}
-        for n in range(1, 9)
-    ]
-    store = filled(canonical(blocks))
-    assert seen(store)["headers"][bytes.fromhex(key)].truncated
+    records = canonical([*TOO_MUCH[told], *story(5, 3)])
+    store = filled(records)
+    wanted = _without_producers(seen(store))
+    assert wanted["headers"][bytes.fromhex(CUT)].truncated
 
-    for asked in ({}, {"q": key}):
-        again = filled(imported_records("ndjson", write_export(store, tmp_path / "log", "ndjson", **asked)))
-        assert differences(seen(again), seen(store)) == []
+    for asked in ({}, {"q": CUT}):
+        file = write_export(store, tmp_path / "log", format, **asked)
+        told_again = imported_records(format, file)
+        again = filled(told_again)
+        if not asked:
+            assert differences(_without_producers(seen(again)), wanted) == []
+        assert seen(again)["states"][bytes.fromhex(CUT)] == wanted["states"][bytes.fromhex(CUT)]
+        if format != "ndjson":
+            assert write_export(again, tmp_path / "again", format, **asked).read_bytes() == file.read_bytes()
+        assert differences(_without_producers(seen(filled([*records, *told_again]))), wanted) == []
+        assert differences(_without_producers(seen(filled([*told_again[::-1], *records]))), wanted) == []
 
 
 def test_exports_keep_the_rules_of_the_standards(store, tmp_path):
