@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 from contextlib import closing, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -38,15 +39,18 @@ def told(tmp_path_factory):
         yield SimpleNamespace(url=url, store=store, client=client)
 
 
+def clean():
+    return {name: value for name, value in os.environ.items() if not name.startswith("FLOWTRAIL_")}
+
+
 def flowtrail(*words, cwd, stdin=None):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("FLOWTRAIL_")}
     return subprocess.run(
         [*PROGRAM, *map(str, words)],
         cwd=cwd,
         capture_output=True,
         timeout=PATIENCE_S,
         check=False,
-        env=clean,
+        env=clean(),
         stdin=stdin,
     )
 
@@ -111,6 +115,8 @@ def test_a_store_exports_what_its_server_exports(told, tmp_path):
     ("words", "code", "said"),
     [
         (["--format", "parquet"], 2, "ndjson, csv, ocel2-json, xes"),
+        (["--format", "ocel2"], 2, "did you mean ocel2-json?"),
+        (["--format", "XES"], 2, "did you mean xes?"),
         (["--format", "csv", "--content", "records"], 2, "transactions, executions"),
         (["status:nope"], 2, "status"),
         (["4711", "--query", "4711"], 2, "not both"),
@@ -127,7 +133,56 @@ def test_what_cannot_be_meant_is_a_sentence_and_leaves_no_file(told, words, code
 
 def test_a_folder_that_is_not_there_is_told(told, tmp_path, capsys):
     assert run(["export", "--output", str(tmp_path / "none" / "file"), "--url", told.url]) == 1
-    assert "none" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"a directory that is not there: {tmp_path / 'none'}" in said
+    assert "Errno" not in said
+
+
+def test_what_is_no_file_is_written_to_and_stays_what_it_was(told, tmp_path):
+    pipe = tmp_path / "pipe.gz"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        answer = flowtrail("export", "--output", pipe, "--url", told.url, cwd=tmp_path)
+        try:
+            got, _ = reader.communicate(timeout=10)
+        finally:
+            reader.kill()
+
+    assert answer.returncode == 0, answer.stderr
+    assert gzip.decompress(got) == flowtrail("export", "--url", told.url, cwd=tmp_path).stdout
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_stays_a_link(told, tmp_path):
+    file, link = tmp_path / "file", tmp_path / "link"
+    link.symlink_to(file)
+
+    assert run(["export", "--output", str(link), "--url", told.url]) == 0
+
+    assert link.is_symlink()
+    assert file.stat().st_size > 1_000
+
+
+def test_what_cannot_be_written_is_told_in_words(told, tmp_path):
+    with Path("/dev/full").open("wb") as full:
+        words = [*PROGRAM, "export", "--url", told.url]
+        answer = subprocess.run(
+            words, stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, env=clean(), check=False
+        )
+
+    assert answer.returncode == 1
+    assert "standard output cannot be written: No space left on device" in answer.stderr.decode()
+    assert "Errno" not in answer.stderr.decode()
+
+
+def test_an_export_of_nothing_says_so(told, tmp_path, capsys):
+    file = tmp_path / "none.ndjson"
+
+    assert run(["export", "nobody-is-called-so", "--output", str(file), "--url", told.url]) == 0
+
+    assert "nothing matches" in capsys.readouterr().err
+    assert file.read_bytes() == b""
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ def command(
         raise Failure(told, USAGE)
     if output.is_dir():
         raise Failure(f"--output names a directory: {output}; allowed: a file", USAGE)
+    if not output.parent.is_dir():
+        raise Failure(f"--output names a file in a directory that is not there: {output.parent}")
     wanted = {
         "format": format,
         "content": content,
@@ -85,6 +87,8 @@ def command(
             file.write(part)
             size += len(part)
             bar.update(task, size=f"{size / 1e6:.1f} MB")
+    if not size:
+        errors.print("nothing matches: the export is empty")
     return 0
 
 
@@ -92,10 +96,18 @@ def command(
 def _written(output: Path) -> Iterator[IO[bytes]]:
     """What is written to; a file takes its name when it is whole, and leaves nothing behind when it is not."""
     if output == _STDOUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _unwritten("standard output", error) from error
         return
-    part = output.with_name(f"{output.name}.{os.getpid()}.part")
+    # A device or a pipe has no other place for what is not whole yet; a link stays one.
+    special = output.exists() and not output.is_file()
+    target = output.resolve()
+    part = output if special else target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as raw:
             if output.suffix == ".gz":
@@ -103,6 +115,16 @@ def _written(output: Path) -> Iterator[IO[bytes]]:
                     yield cast("IO[bytes]", packed)
             else:
                 yield raw
-        part.replace(output)
+        if not special:
+            part.replace(target)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _unwritten(str(output), error) from error
     finally:
-        part.unlink(missing_ok=True)
+        if not special:
+            part.unlink(missing_ok=True)
+
+
+def _unwritten(what: str, error: OSError) -> Failure:
+    return Failure(f"{what} cannot be written: {error.strerror or error}")

@@ -7,6 +7,7 @@ parts: a slow reader costs the store nothing. Every format but `csv` can be impo
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from flowtrail.model.errors import Refusal
@@ -73,14 +74,17 @@ def open_export(
     """
     chosen = _FORMATS.get(format or FORMATS[0])
     if chosen is None:
-        raise _not_one_of("unknown_format", "format", format, FORMATS)
+        raise _not_one_of("unknown_format", "format", format or "", FORMATS)
     write = chosen.contents.get(content) if content else next(iter(chosen.contents.values()))
     if write is None:
-        raise _not_one_of("unknown_content", "content", content, tuple(chosen.contents))
+        raise _not_one_of("unknown_content", "content", content or "", tuple(chosen.contents))
     asked = ask(store, tenant, q, from_, to, now)
     return Export(chosen.media_type, f"flowtrail.{chosen.suffix}", write(asked))
 
 
-def _not_one_of(code: str, name: str, received: str | None, allowed: tuple[str, ...]) -> Refusal:
-    listed = ", ".join(allowed)
-    return Refusal(code, f"{name} is one of {listed}", name, received, listed)
+def _not_one_of(code: str, name: str, received: str, allowed: tuple[str, ...]) -> Refusal:
+    near = get_close_matches(received.casefold(), allowed, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return Refusal(
+        code, f"an export has no {name} {received[:40]!r}{hint}", name, received, ", ".join(allowed)
+    )
