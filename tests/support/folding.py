@@ -55,7 +55,6 @@ class Folder:
                         tracked.header,
                         difference.facts,
                         difference.piece,
-                        tracked.state,
                         difference.terms_gone,
                         difference.terms_new,
                         [page],

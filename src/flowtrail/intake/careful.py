@@ -45,7 +45,6 @@ def fold_carefully(
                 tracked.header,
                 difference.facts,
                 difference.piece,
-                tracked.state,
                 difference.terms_gone,
                 difference.terms_new,
                 pages,

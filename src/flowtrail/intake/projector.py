@@ -26,6 +26,7 @@ from flowtrail.projection.difference import Folded
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Tally
 from flowtrail.projection.tracked import Tracked
+from flowtrail.projection.whole import fold_whole
 from flowtrail.storage.interface import Batch, Change, Journal, Lease, Position, ViewWriter
 
 log = logging.getLogger(__name__)
@@ -292,6 +293,11 @@ class Projector:
     ) -> Change | None:
         tracked = self._cache.get(tenant, key)
         if tracked is None:
+            told = fold_whole(tenant, records, tally)
+            if told is not None:
+                # It has ended, so nobody holds it.
+                header, facts, piece, terms = told
+                return Change(tenant, key, None, None, header, facts, piece, (), terms, pages)
             tracked = self._cache.put(tenant, key, Tracked(tenant))
         difference = tracked.fold(records, tally)
         if difference is None:
@@ -305,7 +311,6 @@ class Projector:
             tracked.header,
             difference.facts,
             difference.piece,
-            tracked.state,
             difference.terms_gone,
             difference.terms_new,
             pages,

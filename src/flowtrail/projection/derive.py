@@ -105,19 +105,22 @@ def terms_of(state: State) -> set[str]:
 
 def facts_terms(state: State) -> set[str]:
     """The terms that follow from a state's facts."""
-    found: set[str] = set()
-    if state.opened:
-        merged = merged_transaction(state.opened)
-        found.add(term.object_term(merged.object_id, merged.object_type))
-        for name, value in (merged.keys or {}).items():
-            found.add(term.key_term(name, value))
-        if merged.version is not None:
-            found.add(term.version_term(merged.version))
-        if merged.trace is not None:
-            found.add(term.trace_term(merged.trace))
+    found = announced_terms(merged_transaction(state.opened)) if state.opened else set()
     for ends in state.ends.values():
         if ends[-1].predicate is not None:
             found.add(term.predicate_term(ends[-1].predicate))
+    return found
+
+
+def announced_terms(merged: TransactionRecord) -> set[str]:
+    """The terms of what was announced."""
+    found = {term.object_term(merged.object_id, merged.object_type)}
+    if merged.keys:
+        found.update([term.key_term(name, value) for name, value in merged.keys.items()])
+    if merged.version is not None:
+        found.add(term.version_term(merged.version))
+    if merged.trace is not None:
+        found.add(term.trace_term(merged.trace))
     return found
 
 

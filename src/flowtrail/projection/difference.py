@@ -1,6 +1,8 @@
 """What one fold changes of a transaction, and how a transaction that nobody stored yet is folded as a whole."""
 
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
 
 from flowtrail.model.limits import MAX_EXECUTIONS
 from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord, encode_record
@@ -12,6 +14,8 @@ from flowtrail.projection.registers import join
 from flowtrail.projection.state import State
 
 Folded = TransactionRecord | BlockRecord | EndRecord
+
+by_id: Final = attrgetter("id")
 
 
 class Difference:
@@ -73,21 +77,16 @@ def described(state: State, told: Sequence[BlockRecord]) -> tuple[Header, set[st
     return header, own, terms
 
 
-def _id(record: BlockRecord) -> bytes:
-    return record.id
-
-
 def piece_of(changed: Sequence[BlockRecord]) -> bytes:
     """The canonical bytes of what these statements say together."""
     if len(changed) == 1:
         return encode_record(changed)
     if len({record.id for record in changed}) == len(changed):
-        return encode_record(sorted(changed, key=_id))
-    by_id: dict[bytes, list[BlockRecord]] = {}
+        return encode_record(sorted(changed, key=by_id))
+    statements_by_id: dict[bytes, list[BlockRecord]] = {}
     for record in changed:
-        by_id.setdefault(record.id, []).append(record)
+        statements_by_id.setdefault(record.id, []).append(record)
     found: list[BlockRecord] = []
-    for key in sorted(by_id):
-        statements = by_id[key]
+    for _, statements in sorted(statements_by_id.items()):
         found.extend(statements if len(statements) == 1 else join(statements)[0])
     return encode_record(found)

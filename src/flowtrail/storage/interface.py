@@ -17,7 +17,6 @@ from flowtrail.model.pages import Page, Writer
 from flowtrail.projection.cells import Cell, CellKey
 from flowtrail.projection.header import Header
 from flowtrail.projection.producers import Heard
-from flowtrail.projection.state import State
 from flowtrail.storage.cells import CellReader
 from flowtrail.storage.health import Health
 from flowtrail.storage.producers import ProducerReader
@@ -89,10 +88,11 @@ class Journal(Protocol):
 
 @dataclass(slots=True)
 class Change:
-    """What one batch changes of one transaction. `locator` is what `ViewWriter.load` or an earlier `write` of this lease gave for it, None when it is new.
+    """What one batch changes of one transaction. `locator` is what `ViewWriter.load` or an earlier `write` of this lease
+    gave for it, None when it is new.
     `facts` is None when they did not change. `piece` holds the statements about executions that this batch adds,
     None when it adds none; the store joins pieces when reading, and MAY merge them at any time with
-    `projection.state.merge_pieces`. `state` is the joined state, to be encoded by stores that rewrite.
+    `projection.state.merge_pieces`.
     `terms_gone` are rows under `before.opened_at`, `terms_new` under `after.opened_at`; where opened_at changes,
     every term is in both. `pages` are the journal pages its records of this batch stand in.
     """
@@ -104,7 +104,6 @@ class Change:
     after: Header
     facts: bytes | None
     piece: bytes | None
-    state: State
     terms_gone: Sequence[str]
     terms_new: Sequence[str]
     pages: Sequence[int]

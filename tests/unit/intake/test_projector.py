@@ -15,6 +15,7 @@ from flowtrail.ledger.pages import encoded_records
 from flowtrail.model.errors import StoreUnavailable
 from flowtrail.model.records import EndRecord
 from flowtrail.projection.tracked import Tracked
+from flowtrail.projection.whole import fold_whole
 from flowtrail.storage.memory.store import MemoryStore
 from flowtrail.storage.memory.views import MemoryViewWriter
 from tests.support.journaling import Journaling, project
@@ -34,14 +35,18 @@ def store():
 @pytest.fixture
 def poison(monkeypatch):
     """Statements about blocks called "ship" cannot be folded, until this is set."""
-    mended, fold = threading.Event(), Tracked.fold
+    mended = threading.Event()
 
-    def folding(self, records, tally):
-        if not mended.is_set() and any(getattr(record, "block", "") == "ship" for record in records):
-            raise ArithmeticError("nobody thought of this")
-        return fold(self, records, tally)
+    def poisoned(fold):
+        def folding(whose, records, tally):
+            if not mended.is_set() and any(getattr(record, "block", "") == "ship" for record in records):
+                raise ArithmeticError("nobody thought of this")
+            return fold(whose, records, tally)
 
-    monkeypatch.setattr(Tracked, "fold", folding)
+        return folding
+
+    monkeypatch.setattr(Tracked, "fold", poisoned(Tracked.fold))
+    monkeypatch.setattr("flowtrail.intake.projector.fold_whole", poisoned(fold_whole))
     return mended
 
 

@@ -90,7 +90,6 @@ def test_damage_written_meanwhile_is_found(store, monkeypatch):
             Header(True),
             None,
             loaded.pieces[0],
-            None,
             (),
             (),
             (),

@@ -286,8 +286,8 @@ TOO_MUCH = {
 @pytest.mark.parametrize("told", TOO_MUCH)
 @pytest.mark.parametrize("format", IMPORTERS)
 def test_what_was_cut_is_still_said_to_have_been_cut(format, told, tmp_path, monkeypatch):
-    monkeypatch.setattr("flowtrail.projection.state.MAX_EXECUTIONS", 3)
-    monkeypatch.setattr("flowtrail.projection.difference.MAX_EXECUTIONS", 3)
+    for module in ("state", "difference", "whole"):
+        monkeypatch.setattr(f"flowtrail.projection.{module}.MAX_EXECUTIONS", 3)
     records = canonical([*TOO_MUCH[told], *story(5, 3)])
     store = filled(records)
     wanted = _without_producers(seen(store))
