@@ -68,6 +68,9 @@ class HttpTransport:
     def post(self, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Answer:
         """Send a body; a kept connection that turns out to be closed is replaced once."""
         until = monotonic_s() + timeout_s
+        if self._line is not None and self._line.is_cut:
+            # For a fork, after its answer had come: nothing is under way on it, and nothing can be any more.
+            self.close()
         kept = self._line
         try:
             try:
@@ -157,7 +160,8 @@ class _Line:
         line.setblocking(False)
         self._socket = line
         self._between = between
-        self._is_cut = False
+        self.is_cut = False
+        """Whether its time is over, whatever it is doing."""
 
     def begin(self, until: float, most_bytes: int) -> None:
         """One exchange begins."""
@@ -196,7 +200,7 @@ class _Line:
 
     def _when_ready(self, step: Callable[[], Any], *, writes: bool) -> Any:
         while True:
-            if monotonic_s() > self._until or self._is_cut:
+            if monotonic_s() > self._until or self.is_cut:
                 raise TimeoutError("the time for one request is over")
             try:
                 return step()
@@ -211,14 +215,14 @@ class _Line:
     def _wait(self, *, writes: bool) -> None:
         while True:
             left = self._until - monotonic_s()
-            if left <= 0 or self._is_cut:
+            if left <= 0 or self.is_cut:
                 raise TimeoutError("the time for one request is over")
             if _is_ready(self._socket, min(left, _SLICE_S), writes=writes):
                 return
             self._between()
 
     def cut(self) -> None:
-        self._is_cut = True
+        self.is_cut = True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 

@@ -141,6 +141,21 @@ def test_a_kept_connection_that_was_closed_meanwhile_costs_no_failure():
         assert (counts.accepted, counts.failures) == (5 * RECORDS, 0)
 
 
+def test_a_connection_that_was_cut_when_its_answer_had_come_costs_no_failure():
+    with hostile(["good"]) as server:
+        delivery = sink(server.url)
+        put(delivery, 0)
+        assert delivery.flush(20)
+        # As before a fork, a moment too late; at the end there is no second try.
+        delivery._courier.transport.cut()
+        put(delivery, RECORDS)
+        delivery.close()
+
+        check(delivery.counts(), server, 2 * RECORDS)
+        assert (delivery.counts().failures, delivery.counts().dropped) == (0, {})
+        assert len(server.acknowledged) > 2 * RECORDS, "and the last report"
+
+
 def test_nobody_there_is_noticed_at_once_and_said_once(caplog):
     with hostile(["good"]) as server:
         url = server.url
