@@ -295,8 +295,7 @@ def test_what_was_cut_is_still_said_to_have_been_cut(format, told, tmp_path, mon
 
     for asked in ({}, {"q": CUT}):
         file = write_export(store, tmp_path / "log", format, **asked)
-        told_again = imported_records(format, file)
-        again = filled(told_again)
+        again = filled(told_again := imported_records(format, file))
         if not asked:
             assert differences(_without_producers(seen(again)), wanted) == []
         assert seen(again)["states"][bytes.fromhex(CUT)] == wanted["states"][bytes.fromhex(CUT)]
