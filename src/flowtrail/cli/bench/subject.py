@@ -26,11 +26,13 @@ class Subject:
     url: str
     store: str
     pid: int
+    client: httpx2.Client
+    """Made before any clock runs: making one reads the certificates of the whole world, 50 ms."""
 
     def get(self, path: str, after: str | None = None, **parameters: Any) -> httpx2.Response:
         """One GET; with `after`, once the token's records are visible."""
         headers = {"Flowtrail-After": after} if after else {}
-        return httpx2.get(self.url + path, params=parameters, headers=headers, timeout=600)
+        return self.client.get(path, params=parameters, headers=headers)
 
     @contextmanager
     def projector_resting(self) -> Iterator[None]:
@@ -56,7 +58,9 @@ def running(store: str, *options: str) -> Iterator[Subject]:
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield Subject(_address(process, log), store, process.pid)
+            url = _address(process, log)
+            with httpx2.Client(base_url=url, timeout=600) as client:
+                yield Subject(url, store, process.pid, client)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
