@@ -61,6 +61,17 @@ class Told:
                 return rows
             token = {"page_token": page["next_page_token"]}
 
+    def blocks(self, id: str) -> list[Json]:
+        """Every page of a transaction's executions."""
+        rows: list[Json] = []
+        token: Json = {}
+        while True:
+            page = self.get(f"/v1/transactions/{id}/blocks", page_size=1000, **token)
+            rows += page["blocks"]
+            if page["next_page_token"] is None:
+                return rows
+            token = {"page_token": page["next_page_token"]}
+
     def total(self, q: str) -> int:
         """How many transactions match."""
         page = self.get("/v1/transactions", q=q, page_size=1, count="exact")
