@@ -1,15 +1,18 @@
 """`flowtrail import`: again, in part, from standard input, and with a server that is not there."""
 
 import json
+import os
 import signal
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
 from flowtrail.cli.commands import run
 from flowtrail.server.run import serving
 from flowtrail.simulator.story import story
+from tests.support.foreign_logs import write_ocel2
 from tests.support.program import NOW, PROGRAM
 from tests.support.served import ndjson
 from tests.support.server import free_port
@@ -73,6 +76,61 @@ def test_an_import_that_cannot_be_meant_is_refused(flowtrail, told, tmp_path, wo
 
     assert answered.code == code
     assert said in answered.err
+
+
+def test_a_directory_is_none_and_its_files_are_to_be_named(flowtrail, told, tmp_path):
+    (tmp_path / "my logs").mkdir()
+
+    answered = flowtrail("import", "csv", "my logs", "--url", told.url)
+
+    assert answered.code == 2
+    assert "my logs is a directory" in answered.err
+    assert "flowtrail import csv 'my logs'/*" in answered.err
+
+
+def test_a_file_that_may_not_be_read_is_told_before_anything_is_sent(flowtrail, told, tmp_path, monkeypatch):
+    for name in ("good.ndjson", "secret.ndjson"):
+        (tmp_path / name).write_bytes(ndjson(story(NOW)))
+
+    def guarded(self, *rest, _open=Path.open, **more):
+        if self.name == "secret.ndjson":
+            raise PermissionError(13, "Permission denied", str(self))
+        return _open(self, *rest, **more)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    answered = flowtrail("import", "records", "good.ndjson", "secret.ndjson", "--url", told.url)
+
+    assert answered.code == 1
+    assert answered.err == "flowtrail: secret.ndjson cannot be read: Permission denied\n"
+
+
+@pytest.mark.parametrize("format", ["records", "csv", "xes", "ocel2", "spans-parquet"])
+def test_a_file_whose_reading_fails_is_named(flowtrail, told, format):
+    # Readable to look at, and an error to read: its first page belongs to nobody.
+    answered = flowtrail("import", format, "/proc/self/mem", "--url", told.url)
+
+    assert answered.code == 1
+    assert "cannot be read" in answered.err
+    assert "Input/output error" in answered.err
+
+
+@pytest.mark.parametrize("format", ["records", "ocel2"])
+def test_a_pipe_is_read_like_a_file(told, tmp_path, format):
+    """As a shell's `<(zstdcat log.zst)` gives one; some formats are read twice."""
+    if format == "ocel2":
+        write_ocel2(tmp_path / "log", 3)
+    else:
+        (tmp_path / "log").write_bytes(ndjson(story(NOW)))
+    os.mkfifo(tmp_path / "pipe")
+    words = [*PROGRAM, "import", format, "--json", "--url", told.url]
+
+    by_name = subprocess.run([*words, "log"], capture_output=True, cwd=tmp_path, check=False)
+    with subprocess.Popen(["sh", "-c", "cat log > pipe"], cwd=tmp_path) as writer:
+        piped = subprocess.run([*words, "pipe"], capture_output=True, cwd=tmp_path, check=False, timeout=60)
+        writer.wait(10)
+
+    assert piped.returncode == 0, piped.stderr
+    assert json.loads(piped.stdout)["accepted"] == json.loads(by_name.stdout)["accepted"] > 0
 
 
 def test_an_import_goes_on_when_the_server_comes_back(flowtrail, tmp_path):

@@ -1,10 +1,12 @@
 """`flowtrail import`: a log of another system, as records; again and again without changing anything."""
 
+import shlex
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
@@ -101,8 +103,8 @@ def command(
     for file in files:
         if str(file).startswith("--"):
             raise Failure(f"there is no option {file}; --help lists them all", USAGE)
-        if file != _STDIN and not file.is_file():
-            raise Failure(f"there is no file {file}", NOT_FOUND)
+        if file != _STDIN:
+            _look_at(format, file)
     totals = Totals()
     with connected(target or Target(), writing=True) as client:
         for file in files:
@@ -122,6 +124,27 @@ def command(
     return FAILED if totals.problems else 0
 
 
+def _look_at(format: str, file: Path) -> None:
+    """Before anything is sent: is this something to read? Raises: Failure."""
+    try:
+        kind = file.stat().st_mode
+        if S_ISREG(kind):
+            file.open("rb").close()
+    except FileNotFoundError:
+        raise Failure(f"there is no file {file}", NOT_FOUND) from None
+    except OSError as error:
+        raise _unread(file, error) from error
+    if S_ISDIR(kind):
+        files = f"{shlex.quote(str(file))}/*"
+        told = f"{file} is a directory: name the files in it, as in flowtrail import {format} {files}"
+        raise Failure(told, USAGE)
+
+
+def _unread(file: Path, error: OSError) -> Failure:
+    what = "standard input" if file == _STDIN else str(file)
+    return Failure(f"{what} cannot be read: {error.strerror or error}")
+
+
 def import_file(client: Client, format: str, file: Path, options: ImportOptions, totals: Totals) -> None:
     """Send one file's records and add to `totals`; progress goes to stderr where that is a terminal."""
     bar = Progress(
@@ -136,10 +159,15 @@ def import_file(client: Client, format: str, file: Path, options: ImportOptions,
     with bar:
         task = bar.add_task(safe(file.name), total=None, records=0)
         sent = 0
-        for batch, answer in send(client, open_import(format, file, options, totals.problem, totals.counts)):
-            totals.answered(batch, answer)
-            sent += batch.records
-            bar.update(task, completed=batch.done, total=batch.total, records=sent)
+        try:
+            batches = open_import(format, file, options, totals.problem, totals.counts)
+            for batch, answer in send(client, batches):
+                totals.answered(batch, answer)
+                sent += batch.records
+                bar.update(task, completed=batch.done, total=batch.total, records=sent)
+        except OSError as error:
+            # Servers that do not answer are failures already: this is the file.
+            raise _unread(file, error) from error
 
 
 def send(client: Client, batches: Iterable[Batch]) -> Iterator[tuple[Batch, dict[str, Any]]]:

@@ -39,7 +39,9 @@ class Source:
         self._read_bytes = 0
         self.counts: Counter[str] = Counter()
         """What was kept as it is though something is odd about it, by what that is."""
-        self.total = file.stat().st_size if file != STDIN and file.is_file() else None
+        self.is_regular = file != STDIN and file.is_file()
+        """Whether it can be read from anywhere, and again: a pipe is read once, from its beginning."""
+        self.total = file.stat().st_size if self.is_regular else None
 
     def chunks(self) -> Iterator[bytes]:
         """The decompressed bytes. Raises: Unreadable (cut or damaged), Refusal (a compression that is not read)."""

@@ -16,7 +16,7 @@ import msgspec
 
 from flowtrail.intake.importers.carried import carried_statements
 from flowtrail.intake.importers.elements import iter_elements
-from flowtrail.intake.importers.files import STDIN, ChunkReader, Source
+from flowtrail.intake.importers.files import ChunkReader, Source
 from flowtrail.intake.importers.instants import instant_reader
 from flowtrail.intake.importers.ocel2_shapes import Attribute, Event, Known, Object, Type
 from flowtrail.intake.importers.ocel_words import ENDS, FAILED, singular, stage_of
@@ -299,8 +299,8 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
 
 
 def _twice(source: Source) -> Callable[[], Iterable[bytes]]:
-    """Gives the file's bytes from the beginning, twice; standard input is kept in a file of its own."""
-    if source.file != STDIN:
+    """Gives the file's bytes from the beginning, twice; what is no file is kept in a file of its own."""
+    if source.is_regular:
         source.readings = 2
         return source.chunks
     kept: IO[bytes] = tempfile.TemporaryFile(prefix="flowtrail-")  # noqa: SIM115 -- goes with the iterators

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
-from flowtrail.intake.importers.files import STDIN, Source
+from flowtrail.intake.importers.files import Source
 from flowtrail.intake.importers.options import ImportOptions
 from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
 from flowtrail.intake.importers.statements import Announced, Ended, Executed, encode, execution_id
@@ -144,7 +144,7 @@ def _broken() -> type[Exception]:
 @contextmanager
 def _seekable(source: Source) -> Iterator[tuple[BinaryIO, int]]:
     """The file itself, or its decompressed copy: Parquet is read from its end."""
-    if source.file != STDIN:
+    if source.is_regular:
         with source.file.open("rb") as file:
             if file.read(len(_MAGIC)) == _MAGIC:
                 file.seek(0)
