@@ -15,7 +15,8 @@ from cyclopts import Parameter
 
 from flowtrail.cli import settings
 from flowtrail.cli.console import answers, print_json, safe
-from flowtrail.cli.failures import FAILED
+from flowtrail.cli.failures import FAILED, Failure
+from flowtrail.cli.replies import json_of
 from flowtrail.ledger.report import page_place
 from flowtrail.model.clock import monotonic_s, now_us
 from flowtrail.model.errors import FlowtrailError, Refusal, StoreMissing, StoreTooNew
@@ -183,7 +184,14 @@ def _server(url: str, *, wanted: bool) -> Iterator[Finding]:
         told = f"none answers at {url} ({str(error) or type(error).__name__})"
         yield Finding("server", not wanted, told, "start one: flowtrail serve")
         return
-    yield Finding("server", health.status_code == 200, f"{url} answers {health.status_code}")
+    try:
+        json_of(url, "/healthz", health)
+    except Failure as failure:
+        yield Finding(
+            "server", False, str(failure), "name a server's own address with --url or FLOWTRAIL_URL"
+        )
+        return
+    yield Finding("server", True, f"{url} answers {health.status_code}")
     is_ready = ready.status_code == 200
     told = "ready" if is_ready else f"not ready: {ready.text[:200]}"
     yield Finding("readiness", is_ready, told, "" if is_ready else "wait for it, or look at its log")

@@ -12,7 +12,8 @@ from flowtrail.cli.console import answers, errors, safe, seconds
 from flowtrail.cli.failures import Failure
 from flowtrail.cli.listing import COLOURS
 from flowtrail.cli.queries import query_text
-from flowtrail.cli.target import Client, Target, connected, problem
+from flowtrail.cli.replies import check_stream
+from flowtrail.cli.target import Client, Target, connected
 from flowtrail.model.clock import sleep_s
 from flowtrail.projection.life import name_of
 
@@ -56,11 +57,9 @@ def follow(client: Client, query: str) -> Iterator[tuple[str, dict[str, Any]]]:
             with client.http.stream(
                 "GET", "/v1/live", params={"q": query}, headers=headers, timeout=40
             ) as answer:
-                if answer.status_code >= 500:
+                if answer.status_code >= 500 and connected_once:
                     raise httpx2.ReadError(f"{answer.status_code}")
-                if answer.status_code != 200:
-                    answer.read()
-                    raise problem(answer)
+                check_stream(client.url, answer, "text/event-stream")
                 if lost:
                     errors.print("connected again")
                 lost, connected_once, pause = False, True, _FIRST_PAUSE_S

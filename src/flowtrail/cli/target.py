@@ -15,11 +15,13 @@ import httpx2
 from cyclopts import Parameter
 
 from flowtrail.cli import settings
-from flowtrail.cli.failures import FAILED, INTERRUPTED, NOT_FOUND, USAGE, Failure
+from flowtrail.cli.failures import INTERRUPTED, USAGE, Failure
+from flowtrail.cli.replies import check_stream, json_of, problem, refused_records
 from flowtrail.model.clock import monotonic_s
 
 _PATIENCE_S: Final = 60.0
 """For a server that restarts, or a disk that is being freed."""
+RECORDS: Final = "/v1/records"
 _TRY_AGAIN: Final = frozenset({429, 503, 507})
 
 
@@ -48,7 +50,7 @@ class Client:
     def get(self, path: str, **parameters: Any) -> Any:
         """A JSON answer; parameters that are None are left out."""
         wanted = {name.rstrip("_"): value for name, value in parameters.items() if value is not None}
-        return self._json(self._send("GET", path, params=wanted))
+        return json_of(self.url, path, self._send("GET", path, params=wanted))
 
     def records(self, body: bytes) -> Any:
         """The receipt for a body of records; also when the server refused every one of them.
@@ -57,11 +59,9 @@ class Client:
         From any thread.
         """
         answer = self._insist(body)
-        if answer.status_code == httpx2.codes.BAD_REQUEST:
-            told = answer.json()
-            if told.get("rejected"):
-                return {"accepted": 0, "rejected": told["rejected"], "token": None}
-        return self._json(answer)
+        if rejected := refused_records(answer):
+            return {"accepted": 0, "rejected": rejected, "token": None}
+        return json_of(self.url, RECORDS, answer)
 
     def _insist(self, body: bytes) -> httpx2.Response:
         until = monotonic_s() + _PATIENCE_S
@@ -69,7 +69,7 @@ class Client:
         while True:
             wait_s = 1.0
             try:
-                answer = self._send("POST", "/v1/records", content=body, headers=headers)
+                answer = self._send("POST", RECORDS, content=body, headers=headers)
                 if answer.status_code not in _TRY_AGAIN or monotonic_s() > until:
                     return answer
                 wait_s = float(answer.headers.get("Retry-After", wait_s))
@@ -89,7 +89,7 @@ class Client:
             if answer.status_code == httpx2.codes.OK:
                 return
             if answer.status_code not in (503, 504) or monotonic_s() > until:
-                raise problem(answer)
+                raise problem(self.url, answer)
 
     def _send(self, method: str, path: str, **rest: Any) -> httpx2.Response:
         try:
@@ -102,9 +102,7 @@ class Client:
         """An answer of any size, part by part. Raises: Failure, also when it breaks off."""
         try:
             with self.http.stream("GET", path, params=parameters) as answer:
-                if answer.status_code != httpx2.codes.OK:
-                    answer.read()
-                    raise problem(answer)
+                check_stream(self.url, answer)
                 yield self._parts(answer)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.InvalidURL) as error:
             raise Failure(f"{self.url} does not answer: {str(error) or type(error).__name__}") from error
@@ -117,29 +115,6 @@ class Client:
                 f"the answer of {self.url} broke off, what came is not whole: {str(error) or type(error).__name__};"
                 " the server's log says why"
             ) from error
-
-    def _json(self, answer: httpx2.Response) -> Any:
-        if answer.status_code == httpx2.codes.OK:
-            return answer.json()
-        raise problem(answer)
-
-
-def problem(answer: httpx2.Response) -> Failure:
-    """A server's refusal as a failure of this command."""
-    code = {404: NOT_FOUND, 400: USAGE}.get(answer.status_code, FAILED)
-    try:
-        told = answer.json()
-    except ValueError:
-        return Failure(f"the server answered {answer.status_code}: {answer.text[:200]}", code)
-    text = str(told.get("detail") or told.get("title") or answer.status_code)
-    field, received, allowed = (str(told.get(name) or "") for name in ("field", "received", "allowed"))
-    if field and field not in text:
-        text = f"{field}: {text}"
-    if received and received not in text:
-        text += f"; received {received!r}"
-    if allowed and allowed not in text:
-        text += f"; allowed: {allowed}"
-    return Failure(text, code)
 
 
 @contextmanager
@@ -165,8 +140,10 @@ def connected(target: Target, *, writing: bool = False) -> Iterator[Client]:
 
 
 def _default_server() -> str | None:
+    """What listens on the default port, if it is ours: nobody named it, so a stranger there is no mistake of anybody's."""
+    path = "/healthz"
     try:
-        httpx2.get(f"{settings.DEFAULT_URL}/healthz", timeout=0.5)
-    except httpx2.HTTPError:
+        json_of(settings.DEFAULT_URL, path, httpx2.get(f"{settings.DEFAULT_URL}{path}", timeout=0.5))
+    except (httpx2.HTTPError, Failure):
         return None
     return settings.DEFAULT_URL
