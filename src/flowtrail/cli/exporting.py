@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from flowtrail.cli.console import errors, safe
+from flowtrail.cli.exported import Exported
 from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
@@ -82,14 +83,22 @@ def command(
         _written(output) as file,
         bar,
     ):
-        size, task = 0, bar.add_task(safe(format), total=None, size="")
+        exported, task = Exported(format, content), bar.add_task(safe(format), total=None, size="")
         for part in parts:
             file.write(part)
-            size += len(part)
-            bar.update(task, size=f"{size / 1e6:.1f} MB")
-    if not size:
-        errors.print("nothing matches: the export is empty")
+            exported.take(part)
+            bar.update(task, size=f"{exported.size / 1e6:.1f} MB")
+    _tell(exported, is_of_all=not (wanted["q"] or from_ or to))
     return 0
+
+
+def _tell(exported: Exported, *, is_of_all: bool) -> None:
+    told = f"{exported.count} {exported.what} exported"
+    if not exported.count:
+        told += (
+            f": there are no {exported.what} yet" if is_of_all else f": the query matches no {exported.what}"
+        )
+    errors.print(told)
 
 
 @contextmanager
