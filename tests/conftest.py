@@ -1,5 +1,6 @@
 """What every test may ask for: a real MongoDB, and samples that are the same on every run."""
 
+import faulthandler
 import os
 import signal
 import uuid
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("torture"):
             item.add_marker(pytest.mark.timeout(TORTURE_S))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # What a gate's test is given; a longer one works, and looking into its threads while they run can crash them.
+    if item.get_closest_marker("torture"):
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_report_header() -> str:
