@@ -1,11 +1,15 @@
 """What a block costs the host's thread, against a span of OpenTelemetry's SDK doing the same, in the same run.
 
-    python benchmarks/host_cost.py [--rounds 7] [--blocks 20000] [--json]
+    python benchmarks/host_cost.py [--rounds 41] [--json]
 
 A block, or span, with three details inside a transaction, or parent span, both ends; then the same with an exception
-raised inside. CPU time of the host's thread alone; rounds of both sides alternate, and the ratio is that of medians.
-OpenTelemetry: BatchSpanProcessor, an exporter that drops. Ours: the outbox as it is, emptied between rounds; then
-with its delivery thread at a server that takes everything, and with a dead server and the queue full.
+raised inside. CPU time of the host's thread alone.
+
+Compared are short rounds that lie side by side, each side first in every other one, so that whatever else the machine
+does meets both; a ratio is the median of those of the rounds, and its spread their middle half. Before each round the
+garbage is collected and what waits is let go, on both sides, and neither is counted; while it runs the collector is on.
+OpenTelemetry: BatchSpanProcessor, an exporter that drops. Ours: the outbox as it is; then with its delivery thread at
+a server that takes everything, and with a dead server and the queue full.
 """
 
 import argparse
@@ -16,17 +20,23 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import flowtrail
+from flowtrail.sdk.delivery import open_sink
 from flowtrail.sdk.outbox import Outbox
+from flowtrail.sdk.producer import producer
+from flowtrail.sdk.settings import read_settings
 
 Work = Callable[[int], float]
 """Does it that often, and returns the CPU seconds it took; opening the transaction, or parent span, is not counted."""
+Pairs = list[tuple[float, float]]
+"""Microseconds of the one and of the other, round by round."""
 BURST = 500
+"""Fewer than make OpenTelemetry's processor wake its thread: that would be an export in the middle of a round."""
 
 
 class Dropping(SpanExporter):
@@ -42,7 +52,7 @@ class Emptied:
 
     def __init__(self) -> None:
         self.outbox = Outbox(1 << 40, lambda: True)
-        self.put, self.grow = self.outbox.put, self.outbox.grow
+        self.put, self.grow, self.direct = self.outbox.put, self.outbox.grow, self.outbox
 
     def empty(self) -> None:
         self.outbox.reset()
@@ -131,14 +141,36 @@ def spans_with_exception(tracer: Any) -> Work:
     return run
 
 
-def host_us(work: Work, n: int, between: Callable[[], Any] = lambda: None) -> float:
-    """Microseconds of this thread's CPU for each of n, in bursts; what is done between them is not counted."""
+class Side(NamedTuple):
+    """One of the two that are compared: what it does, how often in one burst, and how what waits is let go."""
+
+    work: Work
+    bursts: int
+    let_go: Callable[[], Any]
+
+
+def host_us(side: Side) -> float:
+    """Microseconds of this thread's CPU for each, in one round."""
     gc.collect()
     spent = 0.0
-    for _ in range(n // BURST):
-        spent += work(BURST)
-        between()
-    return spent / (n // BURST * BURST) * 1e6
+    for _ in range(side.bursts):
+        side.let_go()
+        spent += side.work(BURST)
+    side.let_go()
+    return spent / (side.bursts * BURST) * 1e6
+
+
+def compared(first: Side, second: Side, rounds: int) -> Pairs:
+    """What each costs, round by round."""
+    host_us(first), host_us(second)
+    found = []
+    for number in range(rounds):
+        if number % 2:
+            cost = host_us(second)
+            found.append((host_us(first), cost))
+        else:
+            found.append((host_us(first), host_us(second)))
+    return found
 
 
 def taking_server() -> str:
@@ -169,35 +201,60 @@ def answer(peer: socket.socket) -> None:
         peer.sendall(head.encode() + body)
 
 
-def measure(rounds: int, n: int) -> dict[str, list[float]]:
+def measure(rounds: int) -> dict[str, Pairs]:
+    """Spans against blocks."""
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(Dropping()))
     tracer = provider.get_tracer("host_cost")
     sink = Emptied()
     flowtrail.init(flow="shop-to-erp", sink=sink)
-    works: list[tuple[str, Work, int]] = [
-        ("span", spans(tracer), n // 4),
-        ("block", our_block, n),
-        ("span, attributes at start", spans_at_start(tracer), n // 4),
-        ("block, three calls", our_block_three_calls, n),
-        ("span with exception", spans_with_exception(tracer), n // 10),
-        ("block with exception", our_exception, n // 4),
-    ]
-    found: dict[str, list[float]] = {name: [] for name, _, _ in works}
-    for _ in range(rounds):
-        for name, work, count in works:
-            found[name].append(host_us(work, count, sink.empty))
+
+    def span(work: Work) -> Side:
+        return Side(work, 1, provider.force_flush)
+
+    def block(work: Work) -> Side:
+        return Side(work, 20, sink.empty)
+
+    found = {
+        "span / block": compared(span(spans(tracer)), block(our_block), rounds),
+        "span with attributes at start / block": compared(
+            span(spans_at_start(tracer)), block(our_block), rounds
+        ),
+        "span / block, three calls": compared(span(spans(tracer)), block(our_block_three_calls), rounds),
+        "span / block, both with exception": compared(
+            span(spans_with_exception(tracer)), block(our_exception), rounds
+        ),
+    }
     provider.shutdown()
     return found
 
 
-def measure_delivering(rounds: int, n: int, **settings: Any) -> dict[str, list[float]]:
-    flowtrail.init(flow="shop-to-erp", **settings)
-    our_block(n)
-    found: dict[str, list[float]] = {"block": [], "block with exception": []}
-    for _ in range(rounds):
-        found["block"].append(host_us(our_block, n))
-        found["block with exception"].append(host_us(our_exception, n // 4))
+def measure_delivering(rounds: int) -> dict[str, Pairs]:
+    """Blocks that are delivered, or cannot be, against blocks that wait."""
+    sink = Emptied()
+    alive = open_sink(read_settings(url=taking_server()))
+    # 4 MiB, since it has to be filled first; every round then finds the queue full.
+    dead = open_sink(read_settings(url="http://127.0.0.1:9", memory_mib=4))
+    flowtrail.init(flow="shop-to-erp", sink=dead)
+    our_block(20_000)
+
+    def heard_by(sink: Any, work: Work, let_go: Callable[[], Any]) -> Side:
+        def run(n: int) -> float:
+            producer.listen(sink)
+            return work(n)
+
+        return Side(run, 10, let_go)
+
+    found = {}
+    for what, work in (("block", our_block), ("block with exception", our_exception)):
+        waiting = heard_by(sink, work, sink.empty)
+        delivered = heard_by(alive, work, lambda: alive.flush(10))
+        full = heard_by(dead, work, lambda: None)
+        found[f"{what}, delivered beside / waiting"] = compared(delivered, waiting, rounds)
+        found[f"{what}, server dead and queue full / waiting"] = compared(full, waiting, rounds)
+    producer.listen(sink)
+    alive.close(1)
+    dead.close(0)
     return found
 
 
@@ -205,34 +262,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--blocks", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    found = {name: statistics.median(each) for name, each in measure(asked.rounds, asked.blocks).items()}
-    alive = measure_delivering(asked.rounds, asked.blocks, url=taking_server())
-    # Enough to fill 4 MiB, and the rest of every round finds the queue full.
-    dead = measure_delivering(asked.rounds, asked.blocks, url="http://127.0.0.1:9", memory_mib=4)
-    for name, each in alive.items():
-        found[f"{name}, delivered beside"] = statistics.median(each)
-    for name, each in dead.items():
-        found[f"{name}, server dead and queue full"] = statistics.median(each)
-    ratios = {
-        "span / block": found["span"] / found["block"],
-        "span / block, three calls": found["span"] / found["block, three calls"],
-        "span with attributes at start / block": found["span, attributes at start"] / found["block"],
-        "span / block, with exception": found["span with exception"] / found["block with exception"],
-        "block, dead and full / block": found["block, server dead and queue full"] / found["block"],
-        "the same with exception": found["block with exception, server dead and queue full"]
-        / found["block with exception"],
-    }
+    found = measure(asked.rounds) | measure_delivering(asked.rounds)
+    summed = {name: summary(pairs) for name, pairs in found.items()}
     if asked.json:
-        print(json.dumps({"cpu_us": found, "ratios": ratios}, indent=1))
+        print(json.dumps(summed, indent=1))
         return
-    for name, us in found.items():
-        print(f"{us:8.2f} µs  {name}")
-    for name, ratio in ratios.items():
-        print(f"{ratio:8.1f} ×   {name}")
+    for name, each in summed.items():
+        low, high = each["middle_half"]
+        print(
+            f"{each['ratio']:6.2f} ({low:5.2f} to {high:5.2f})   "
+            f"{each['first_us']:7.2f} µs / {each['second_us']:5.2f} µs   {name}"
+        )
+
+
+def summary(pairs: Pairs) -> dict[str, Any]:
+    """The medians, and the middle half of the ratios."""
+    ratios = [first / second for first, second in pairs]
+    low, ratio, high = statistics.quantiles(ratios, n=4)
+    return {
+        "ratio": ratio,
+        "middle_half": [low, high],
+        "first_us": statistics.median([first for first, _ in pairs]),
+        "second_us": statistics.median([second for _, second in pairs]),
+        "rounds": len(pairs),
+    }
 
 
 if __name__ == "__main__":

@@ -70,21 +70,35 @@ if os.environ.get("TEST_TOLD"):
     flowtrail.init(flow=os.environ["TEST_FLOW"])
 
     # Counted once more, by somebody else: what a fork, a thread or a signal handler puts, too.
+    # A block that is entered puts itself, mostly without any call that could be counted: then its entering is.
     import itertools
+    from flowtrail.sdk.blocks import Block
     from flowtrail.sdk.producer import producer
 
     puts = itertools.count()
-    taking = producer.put
+    taking, entering = producer.put, Block.__enter__
+    within = threading.local()
 
     def put(item):
         next(puts)
+        if item is getattr(within, "block", None):
+            within.block = None
         taking(item)
+
+    def enter(block):
+        # A signal handler may enter another one meanwhile.
+        outer, within.block = getattr(within, "block", None), block
+        entering(block)
+        if within.block is block:
+            next(puts)
+        within.block = outer
+        return block
 
     def begin_to_count():
         global puts
         puts = itertools.count()
 
-    producer.put = put
+    producer.put, Block.__enter__ = put, enter
     os.register_at_fork(after_in_child=begin_to_count)
     # Hooks run last in, first out: ours has all the time between this one and `tell`.
     atexit.register(lambda: marked.append(time.monotonic()))

@@ -54,10 +54,12 @@ class Delivery:
         self._make_courier = load(settings)
         self.producer = new_session(settings.producer or host_name())
         self.put, self.grow = self.outbox.put, self.outbox.grow
+        self.direct: Outbox | None = self.outbox
         self.spill: Spill | None = None
         if settings.spill_dir is not None:
             self.spill = _spill_of(self.outbox, self.tally, self.producer, settings)
             self.put, self.grow = self.spill.put, self.spill.grow
+            self.direct = None
             self.spill.prepare()
         self._begin()
         watch_over(self)

@@ -5,9 +5,10 @@
 `put` may be called by any thread, a signal handler or `__del__` at any instant, also while this same thread is inside
 `put`, so it takes no lock of ours. What must happen as one stands in straight lines of code without a call: CPython
 hands the interpreter to another thread, and runs signal handlers, only where a call or a loop goes on. Everything
-that is rare (waking, starting, a full queue) stands in a function of its own, behind one comparison.
+that is rare (waking, starting, a full queue) stands in a function of its own, behind one comparison. A block that is
+entered has the lines of `put` in itself, since a call is a twentieth of what it costs.
 
-Bytes are counted by two numbers that only grow: `_level`, what was ever put, and `_released`, what ever left.
+Bytes are counted by two numbers that only grow: `level`, what was ever put, and `_released`, what ever left.
 """
 
 import _thread
@@ -40,7 +41,10 @@ TOLD: Final = 2
 
 class Sink(Protocol):
     """Where items go: the outbox, or what a test captures with. Every method MUST be callable from any thread and
-    MUST not raise."""
+    MUST not raise.
+
+    One that does nothing else with what is put than an `Outbox` MAY name it as `direct`: then blocks put themselves
+    there, by the lines of `Outbox.put`."""
 
     def put(self, item: Item) -> None:
         """Take one item. MUST NOT block; safe from signal handlers and `__del__`."""
@@ -64,21 +68,21 @@ class Outbox:
     returned False before; it must not block."""
 
     __slots__ = (
-        "_bar",
         "_bell",
         "_closed",
         "_drops_oldest",
         "_full_at",
-        "_level",
         "_limit",
-        "_queue",
         "_released",
         "_start",
         "_started",
         "_wake_at",
+        "bar",
         "dropped_closed",
         "dropped_full",
         "dropped_oldest",
+        "level",
+        "queue",
         "trims",
     )
 
@@ -90,14 +94,14 @@ class Outbox:
 
     def reset(self) -> None:
         """Forget everything, and start anew at the next put: after a fork, whose parent keeps what was here."""
-        for item in getattr(self, "_queue", ()):
+        for item in getattr(self, "queue", ()):
             # The parent tells of it; what is said here from now on is put here.
             item.taken = TOLD
-        self._queue: deque[Item] = deque()
-        self._level = self._released = 0
+        self.queue: deque[Item] = deque()
+        self.level = self._released = 0
         self._full_at: float = self._limit
         self._wake_at: float = ALWAYS
-        self._bar: float = ALWAYS
+        self.bar: float = ALWAYS
         self._closed = False
         self._bell = _thread.allocate_lock()
         self._bell.acquire()
@@ -106,45 +110,46 @@ class Outbox:
 
     def put(self, item: Item) -> None:
         """Take an item, or give it or an older one up: never blocks, never raises."""
-        level = self._level + item.cost
-        if level > self._bar:
-            self._put_slowly(item)
+        level = self.level + item.cost
+        if level > self.bar:
+            self.put_slowly(item)
             return
-        self._level = level
-        self._queue.append(item)
+        self.level = level
+        self.queue.append(item)
 
     def grow(self, item: Item, size: int) -> None:
         """Count that an item holds more than when it was put. Beyond the limit by that, the queue takes nothing."""
         if not item.taken:
             item.cost += size
-            self._level += size
+            self.level += size
 
-    def _put_slowly(self, item: Item) -> None:
-        level = self._level + item.cost
+    def put_slowly(self, item: Item) -> None:
+        """Take an item that lifts the level above the bar, whatever the reason for the bar is."""
+        level = self.level + item.cost
         if self._closed:
             self.dropped_closed += 1
             item.taken = True
             return
-        if level > self._full_at and not self._makes_room(item):
+        if level > self._full_at and not (self._drops_oldest and self._makes_room(item)):
             self.dropped_full += 1
             item.taken = True
         else:
-            self._level += item.cost
-            self._queue.append(item)
-        if self._level > self._wake_at:
+            self.level += item.cost
+            self.queue.append(item)
+        if self.level > self._wake_at:
             # The bell is rung after the bar is moved: a thread that fell asleep in between looks again.
             self._wake_at = NEVER
-            self._bar = self._full_at
+            self.bar = self._full_at
             self.ring()
 
     def _makes_room(self, item: Item) -> bool:
         """Whether the oldest items made room for one."""
-        if not self._drops_oldest or item.cost > self._limit:
+        if item.cost > self._limit:
             return False
-        while self._level + item.cost > self._full_at:
+        while self.level + item.cost > self._full_at:
             self.trims += 1
             try:
-                oldest = self._queue.popleft()
+                oldest = self.queue.popleft()
             except IndexError:
                 return False
             self.dropped_oldest += 1
@@ -161,7 +166,7 @@ class Outbox:
         if self._closed:
             # Below every level, so that each put takes the slow road.
             self._full_at = ALWAYS
-        self._bar = self._wake_at if self._wake_at < self._full_at else self._full_at  # noqa: FURB136 -- a call
+        self.bar = self._wake_at if self._wake_at < self._full_at else self._full_at  # noqa: FURB136 -- a call
 
     def ring(self) -> None:
         """Wake the delivery thread, or start it."""
@@ -178,7 +183,7 @@ class Outbox:
 
     def not_started(self) -> None:
         """There is no thread: the next put tries to start one."""
-        self._wake_at = self._bar = ALWAYS
+        self._wake_at = self.bar = ALWAYS
         self._started.release()
 
     @property
@@ -189,12 +194,12 @@ class Outbox:
     @property
     def waiting(self) -> int:
         """Items in the queue."""
-        return len(self._queue)
+        return len(self.queue)
 
     @property
     def bytes_held(self) -> int:
         """What the queue holds, about."""
-        return self._level - self._released
+        return self.level - self._released
 
     def wake_at(self, size: int | None) -> None:
         """From now on a put rings as soon as the queue holds more than `size` bytes; None: none does. What was put
@@ -213,13 +218,13 @@ class Outbox:
 
     def take(self) -> Item | None:
         """The oldest item, which counts no longer as held; None where there is none."""
-        if not self._queue and not self._closed:
+        if not self.queue and not self._closed:
             # An item that stands here twice and grew was counted once and released twice: this is where that ends.
-            self._released = self._level
+            self._released = self.level
             self._full_at = self._released + self._limit
             return None
         try:
-            item = self._queue.popleft()
+            item = self.queue.popleft()
         except IndexError:
             return None
         # In one line: what grows after this is counted by whoever puts it again.

@@ -3,14 +3,14 @@
 A single object whose attributes are replaced, so that the host's threads reach the outbox with one look-up.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 from flowtrail.sdk.counts import Counts
 from flowtrail.sdk.notices import warn_once
-from flowtrail.sdk.outbox import Item, Sink
+from flowtrail.sdk.outbox import ALWAYS, Item, Outbox, Sink
 from flowtrail.sdk.redacting import only_named
 
 UNHEARD: Final = "closed"
@@ -50,11 +50,25 @@ class Unheard:
         return True
 
 
+class NoOutbox:
+    """In place of an outbox where the sink is something else: nothing fits below its bar, so each block is handed to
+    the sink itself."""
+
+    __slots__ = ("bar", "level", "put_slowly", "queue")
+
+    def __init__(self, put: Callable[[Item], None]) -> None:
+        self.level, self.bar, self.put_slowly = 0, ALWAYS, put
+        self.queue: deque[Item] = deque()
+
+
 class Producer:
-    """What `init` decided. `finish` is what becomes of a record before it leaves: redaction, on the delivery thread."""
+    """What `init` decided. `finish` is what becomes of a record before it leaves: redaction, on the delivery thread.
 
-    __slots__ = ("finish", "flow", "put", "sink", "version", "worker")
+    `outbox` is what blocks put themselves into without a call, where the sink is nothing but one (`Sink.direct`)."""
 
+    __slots__ = ("finish", "flow", "outbox", "put", "sink", "version", "worker")
+
+    outbox: Outbox | NoOutbox
     put: Callable[[Item], None]
     sink: Sink
     flow: str
@@ -71,6 +85,8 @@ class Producer:
         """From now on put into this sink. Returns the one before."""
         before = getattr(self, "sink", sink)
         self.sink, self.put = sink, sink.put
+        outbox = getattr(sink, "direct", None)
+        self.outbox = outbox if type(outbox) is Outbox else NoOutbox(sink.put)
         return before
 
 
