@@ -135,6 +135,13 @@ class Pause:
         transaction.thread = self._home if transaction.is_plain else NO_THREAD
 
 
+def pauses(*entries: Any) -> list[Pause]:
+    """Pauses of the transactions that these entries belong to."""
+    return [
+        Pause(transaction) for transaction in {entry.transaction for entry in entries if entry is not None}
+    ]
+
+
 def part_chain(block: Any) -> None:
     """Part a chain of blocks that were never left, so that freeing it does not go too deep for the stack of C."""
     depth = 0
