@@ -10,6 +10,7 @@ Everything it changes is counted by why. A text that would take too long to look
 
 import hashlib
 import hmac
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -57,6 +58,7 @@ _KEPT_TEXTS: Final = 4_096
 """Identifying texts whose verdict is remembered: they come again and again."""
 _SHORTEST_NUMBER: Final = 10**11
 """Whole numbers from here on are looked through as text: a card's number has twelve digits at least."""
+_WORD: Final = re.compile(r"[^\W\d](?:[\w-]*\w)?")
 _HEX: Final = frozenset("0123456789abcdef")
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -99,10 +101,26 @@ def read_glob(text: str, place: str) -> Glob:
     return Glob(bare, before, after)
 
 
+def read_sensitive(text: str, place: str) -> Sensitive:
+    """A pattern by its name, in upper or lower case, or a regular expression. Raises: Refusal (`invalid_rule`, or
+    what the pattern is refused with).
+
+    A word alone is no expression, though it reads like one: whoever writes `phone` means a name, and would otherwise
+    be told nothing while every number stays.
+    """
+    named = NAMED.get(text.casefold())
+    if named is not None:
+        return named
+    if _WORD.fullmatch(text):
+        allowed = f"{', '.join(NAMED)}, or a regular expression; for the word itself \\b{text}\\b"
+        raise Refusal("invalid_rule", "there is no pattern of this name", place, text, allowed)
+    return Sensitive(Pattern(text, place))
+
+
 class Redaction:
     """The rules, ready for use from any thread.
 
-    `names` are globs, `values` patterns or names of `sensitive.NAMED`, `policies` maps with `flow` (any, if absent),
+    `names` are globs, `values` what `read_sensitive` takes, `policies` maps with `flow` (any, if absent),
     `field` and `policy`. `key` makes hashes that nobody else can guess. Raises: Refusal, naming the rule.
     """
 
@@ -114,10 +132,7 @@ class Redaction:
         key: bytes = b"",
     ) -> None:
         self._names = tuple(read_glob(name, f"names[{index}]") for index, name in enumerate(names))
-        self._values = tuple(
-            NAMED[value] if value in NAMED else Sensitive(Pattern(value, f"values[{index}]"))
-            for index, value in enumerate(values)
-        )
+        self._values = tuple(read_sensitive(value, f"values[{index}]") for index, value in enumerate(values))
         self._rules = tuple(_rule(policy, f"policies[{index}]") for index, policy in enumerate(policies))
         if len(key) < MIN_KEY_BYTES:
             raise Refusal(

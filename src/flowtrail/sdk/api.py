@@ -80,10 +80,10 @@ def init(
     nothing. Called again, it replaces what it said before.
 
     `worker` is who runs the blocks of this process. `redact_names` are names of values that never leave the process,
-    with stars at their ends; `redact_values` patterns over texts; `redact_policies` what becomes of the fields of a
-    flow, with hashes made by `redact_key`; `redact_with(path, value)` has the last word. `delivery` takes every
-    setting of the documentation by its name; what is not given comes from the environment. `sink` replaces delivery
-    altogether, for tests.
+    with stars at their ends; `redact_values` patterns over texts, by their names or as regular expressions;
+    `redact_policies` what becomes of the fields of a flow, with hashes made by `redact_key`; `redact_with(path,
+    value)` has the last word. `delivery` takes every setting of the documentation by its name; what is not given
+    comes from the environment. `sink` replaces delivery altogether, for tests.
 
     Raises: Refusal, TypeError. Nothing else of this package raises into the host.
     """

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flowtrail.intake.foreign.otlp_settings import read_attributes, read_names
 from flowtrail.model.addresses import is_loopback
-from flowtrail.model.errors import Refusal
+from flowtrail.model.errors import Refusal, shorten
 from flowtrail.model.redaction import Redaction, read_rules
 from flowtrail.model.settings import Setting, number, one_of, read_table, seconds
 from flowtrail.storage import DEFAULT_STORE
@@ -261,8 +261,9 @@ def _check_redaction(settings: Settings) -> None:
     except Refusal as refusal:
         where = "FLOWTRAIL_REDACTION_KEY" if refusal.field == "key" else "FLOWTRAIL_REDACTION"
         place = "" if refusal.field in {None, "key"} else f" ({refusal.field})"
-        message = f"{where}{place}: {refusal.message}; allowed: {refusal.allowed}"
         received = None if refusal.field == "key" else refusal.received
+        came = "" if received is None else f"; received {shorten(str(received))!r}"
+        message = f"{where}{place}: {refusal.message}{came}; allowed: {refusal.allowed}"
         raise Refusal("invalid_setting", message, where, received, refusal.allowed) from None
 
 

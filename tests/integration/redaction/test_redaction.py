@@ -17,7 +17,7 @@ MAIL = "anna@example.com"
 KEY = "a key that is long enough"
 RULES = {
     "names": ["*password*", "authorization"],
-    "values": ["email", SECRET],
+    "values": ["email", f"(?:{SECRET})"],
     "policies": [
         {"field": "details.payload", "policy": "none"},
         {"field": "attributes.customer", "policy": "hash"},
@@ -261,6 +261,11 @@ def test_rules_come_from_a_file_or_as_text(tmp_path):
         ("{", KEY, "FLOWTRAIL_REDACTION: the rules cannot be read"),
         ("no-such-file.json", KEY, "a file of rules in JSON"),
         ('{"values": ["("]}', KEY, "FLOWTRAIL_REDACTION (values[0])"),
+        (
+            '{"values": ["card", "phone"]}',
+            KEY,
+            "(values[1]): there is no pattern of this name; received 'phone'",
+        ),
         ('{"values": ["(a)\\\\1"]}', KEY, "needs backtracking"),
     ],
 )

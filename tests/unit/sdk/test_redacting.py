@@ -166,6 +166,7 @@ def test_a_function_has_the_last_word_and_what_it_fails_on_does_not_leave(sink):
     [
         ({"redact_names": ["a*b"]}, "redact_names[0]"),
         ({"redact_values": ["(a+)+$("]}, "redact_values[0]"),
+        ({"redact_values": ["card", "e-mail"]}, "redact_values[1]"),
         ({"redact_policies": [{"field": "details.x", "policy": "maybe"}]}, "redact_policies[0].policy"),
         ({"redact_names": ["x"], "redact_key": "short"}, "redact_key"),
         ({"redact_with": "not a function"}, "redact_with"),
