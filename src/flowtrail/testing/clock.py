@@ -1,14 +1,32 @@
 """A clock that tests set: what is recorded while it runs bears its instants."""
 
-from typing import Self
+from numbers import Real
+from typing import Any, Final, Self
 
 from flowtrail.model import clock
 from flowtrail.model.clock import MICROS
+from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import format_instant, parse_instant
+from flowtrail.model.limits import NEWEST_INSTANT_US
+from flowtrail.sdk.values import received
 
 _START = "2026-11-23T10:00:00Z"
 _WITHIN_MICROSECOND = 0.4
 """Added to whole microseconds, so that the way through a float of seconds and back ends in the same one."""
+_ALLOWED: Final = "a number of seconds from 0 on, to an instant before 2200"
+
+
+def later(us: int, seconds: Any, field: str) -> int:
+    """The instant that many seconds later, in microseconds. Raises: Refusal (`wrong_type`, `out_of_range`), whose
+    message names the argument, what came and what is allowed: a test shows nothing else of it."""
+    # A boolean is a number to Python, and hardly a time to a test.
+    is_number = not isinstance(seconds, bool) and isinstance(seconds, Real)
+    # Not a number is neither above nor below anything.
+    if is_number and 0 <= seconds < (NEWEST_INSTANT_US - us) / MICROS:
+        return us + round(float(seconds) * MICROS)
+    code = "out_of_range" if is_number else "wrong_type"
+    came = received(seconds)
+    raise Refusal(code, f"{field} cannot be {came}; allowed: {_ALLOWED}", field, came, _ALLOWED)
 
 
 class FakeClock:
@@ -51,9 +69,9 @@ class FakeClock:
         return format_instant(self._us)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self._us += round(seconds * MICROS)
+        """Let time pass: `seconds` from 0 on; `set` moves back. Raises: Refusal."""
+        self._us = later(self._us, seconds, "seconds")
 
     def set(self, at: str | int) -> None:
-        """Move to an instant: RFC 3339, or microseconds since the epoch."""
+        """Move to an instant, also back: RFC 3339, or microseconds since the epoch."""
         self._us = parse_instant(at, "at")

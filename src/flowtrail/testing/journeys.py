@@ -4,9 +4,9 @@ from typing import Any, Self
 
 import msgspec
 
-from flowtrail.model.clock import MICROS
 from flowtrail.model.ids import derived_execution_id, derived_transaction_id
 from flowtrail.model.instants import format_instant, parse_instant
+from flowtrail.testing.clock import later
 
 
 class Journey:
@@ -55,7 +55,7 @@ class Journey:
         **facts: Any,
     ) -> Self:
         """One execution. With `work_s=None` it is still running; `failed` is an exception or a reason, `skipped` a
-        predicate; `facts` are further fields of a `block` record."""
+        predicate; `facts` are further fields of a `block` record. Raises: Refusal, for times that are none."""
         record: dict[str, Any] = {
             "kind": "block",
             "transaction": self.id,
@@ -64,10 +64,10 @@ class Journey:
         }
         if wait_s:
             record["queued_at"] = format_instant(self._us)
-            self._pass(wait_s)
+            self._pass(wait_s, "wait_s")
         record["started_at"] = format_instant(self._us)
         if work_s is not None:
-            self._pass(work_s)
+            self._pass(work_s, "work_s")
             record["ended_at"] = format_instant(self._us)
             record["status"] = "succeeded"
         if failed is not None:
@@ -81,7 +81,7 @@ class Journey:
 
     def pause(self, seconds: float) -> Self:
         """Let time pass."""
-        self._pass(seconds)
+        self._pass(seconds, "seconds")
         return self
 
     def end(self, outcome: str = "delivered", **facts: Any) -> Self:
@@ -103,8 +103,8 @@ class Journey:
         """The records as NDJSON, the body of a `POST /v1/records`."""
         return b"".join(msgspec.json.encode(record) + b"\n" for record in self._records)
 
-    def _pass(self, seconds: float) -> None:
-        self._us += round(seconds * MICROS)
+    def _pass(self, seconds: float, field: str) -> None:
+        self._us = later(self._us, seconds, field)
 
 
 def _exception(failed: BaseException | str) -> dict[str, Any]:

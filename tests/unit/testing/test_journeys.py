@@ -1,6 +1,11 @@
 """Records for tests, told as a journey."""
 
+import math
+
+import pytest
+
 from flowtrail.intake.wire import decode_body
+from flowtrail.model.errors import Refusal
 from flowtrail.testing import Journey, Recorder
 
 NOW = 1_795_428_000_000_000
@@ -40,3 +45,19 @@ def test_time_passes_as_it_is_told():
     assert seen.block("ship")["started_at"] == "2026-11-23T10:00:02.800000Z"
     assert seen.found["reason"] == "no article"
     assert seen.keys == {"customer": "C-9"}
+
+
+@pytest.mark.parametrize(
+    ("tell", "said"),
+    [
+        (
+            lambda journey: journey.block("map", wait_s=-1),
+            "wait_s cannot be -1; allowed: a number of seconds",
+        ),
+        (lambda journey: journey.block("map", work_s=math.nan), "work_s cannot be nan; allowed: a number"),
+        (lambda journey: journey.pause("1"), "seconds cannot be '1'; allowed: a number of seconds"),
+    ],
+)
+def test_times_that_are_none_are_refused_by_their_name(tell, said):
+    with pytest.raises(Refusal, match=said):
+        tell(Journey("order", "4711"))
