@@ -23,7 +23,6 @@ from flowtrail.sdk.ambient import (
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.carriers import Getter
 from flowtrail.sdk.counts import Counts
-from flowtrail.sdk.delivery import open_sink
 from flowtrail.sdk.handing import read_carried, take_over
 from flowtrail.sdk.identity import Identity
 from flowtrail.sdk.instants import to_deadline_us
@@ -100,7 +99,7 @@ def init(
     forget()
     producer.finish = redacting.finish
     producer.flow, producer.version, producer.worker = flow or "", version, worker
-    before = producer.listen(open_sink(settings) if sink is None else sink)
+    before = producer.listen(producer.open_sink(settings) if sink is None else sink)
     if (retire := getattr(before, "begin_to_close", None)) is not None:
         retire()
 

@@ -290,6 +290,17 @@ class Block(msgspec.Struct, gc=False, eq=False):
         if self.taken:
             self._say_again()
 
+    def hold(self, name: str, frozen: Any, size: int) -> None:
+        """Keep a value that nobody changes any more as this detail, in place of what stood there; it holds `size`
+        bytes more than that. For integrations that add to a detail; hosts say `detail`."""
+        self._grow(size)
+        if self.details is None:
+            self.details = {name: frozen}
+        else:
+            self.details[name] = frozen
+        if self.taken:
+            self._say_again()
+
     def _aside(self, values: dict[str, Any], cost: int) -> Statement:
         fields = {
             "kind": "block",

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from flowtrail.sdk.counts import Counts
+from flowtrail.sdk.delivery import open_sink
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.outbox import ALWAYS, Item, Outbox, Sink
 from flowtrail.sdk.redacting import only_named
+from flowtrail.sdk.settings import Settings
 
 UNHEARD: Final = "closed"
 
@@ -64,10 +66,24 @@ class NoOutbox:
 class Producer:
     """What `init` decided. `finish` is what becomes of a record before it leaves: redaction, on the delivery thread.
 
-    `outbox` is what blocks put themselves into without a call, where the sink is nothing but one (`Sink.direct`)."""
+    `outbox` is what blocks put themselves into without a call, where the sink is nothing but one (`Sink.direct`).
+    Two seams are for whoever stands in for delivery, as the test kit does: `open_sink` makes what `init` listens with
+    where it is given no sink, and `on_handover` is told the id of each transaction that was handed over."""
 
-    __slots__ = ("finish", "flow", "outbox", "put", "sink", "version", "worker")
+    __slots__ = (
+        "finish",
+        "flow",
+        "on_handover",
+        "open_sink",
+        "outbox",
+        "put",
+        "sink",
+        "version",
+        "worker",
+    )
 
+    on_handover: Callable[[str], None]
+    open_sink: Callable[[Settings], Sink]
     outbox: Outbox | NoOutbox
     put: Callable[[Item], None]
     sink: Sink
@@ -79,6 +95,7 @@ class Producer:
     def __init__(self) -> None:
         self.flow, self.version, self.worker = "", None, None
         self.finish = only_named
+        self.open_sink, self.on_handover = open_sink, _unwatched
         self.listen(Unheard("flowtrail.init() was not called"))
 
     def listen(self, sink: Sink) -> Sink:
@@ -88,6 +105,10 @@ class Producer:
         outbox = getattr(sink, "direct", None)
         self.outbox = outbox if type(outbox) is Outbox else NoOutbox(sink.put)
         return before
+
+
+def _unwatched(id: str) -> None:
+    """Nobody asked."""
 
 
 producer: Final = Producer()

@@ -289,6 +289,7 @@ class Transaction:
         carrier = {} if carrier is None else carrier
         if hand_on(self, carrier, handover, set) and handover:
             self._ends_here = False
+            producer.on_handover(self.id)
         return carrier
 
     def link(self, relation: Any, child: Any = None, *, parent: Any = None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from flowtrail.sdk import api, context, transactions
+from flowtrail.sdk import context
 from flowtrail.sdk.producer import producer
 from flowtrail.testing.capture import Capture
 from flowtrail.testing.seen import Seen
@@ -220,12 +220,6 @@ def recording(flow: str = "test") -> Iterator[Recorder]:
     """
     recorder = Recorder()
 
-    def note(transaction: Any, carrier: Any, handover: bool, set: Any) -> bool:
-        done = bool(hand_on(transaction, carrier, handover, set))
-        if done and handover:
-            recorder.handed_over.add(transaction.id)
-        return done
-
     before = producer.listen(recorder)
     context.current.set(None)
     try:
@@ -234,8 +228,8 @@ def recording(flow: str = "test") -> Iterator[Recorder]:
             _in_place(producer, "version", producer.version),
             _in_place(producer, "worker", producer.worker),
             _in_place(producer, "finish", producer.finish),
-            _in_place(api, "open_sink", lambda _settings: recorder),
-            _in_place(transactions, "hand_on", note) as hand_on,
+            _in_place(producer, "open_sink", lambda _settings: recorder),
+            _in_place(producer, "on_handover", recorder.handed_over.add),
         ):
             yield recorder
     finally:
@@ -244,11 +238,11 @@ def recording(flow: str = "test") -> Iterator[Recorder]:
 
 
 @contextmanager
-def _in_place(owner: Any, name: str, value: Any) -> Iterator[Any]:
-    """Something else in place of an attribute, and back. Gives what was there before."""
+def _in_place(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Something else in place of an attribute, and back."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:
-        yield before
+        yield
     finally:
         setattr(owner, name, before)

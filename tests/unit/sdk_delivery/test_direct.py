@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import logging
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ import pytest
 import flowtrail
 from flowtrail.sdk.blocks import BLOCK_BYTES
 from flowtrail.sdk.delivery import open_sink
+from flowtrail.sdk.integrations.logging import BlockHandler
 from flowtrail.sdk.notices import forget
 from flowtrail.sdk.outbox import Outbox
 from flowtrail.sdk.producer import Unheard, producer
@@ -139,6 +141,23 @@ def test_a_block_that_held_much_before_it_began_counts_with_all_of_it(listen):
         block.detail(text="x" * 2_000)
         with block:
             assert box.level > announced + BLOCK_BYTES + 2_000
+
+
+def test_log_lines_on_a_block_that_waits_count_until_lines_go_as_others_come(listen):
+    box = listen(Direct(1 << 40))
+    logger = logging.getLogger("shop.direct")
+    handler = BlockHandler(lines=2, chars=1_000)
+    logger.addHandler(handler)
+    logger.propagate = False
+    with flowtrail.transaction("order", "4711") as order, order.block("map"):
+        levels = []
+        for _ in range(4):
+            logger.warning("x" * 900)
+            levels.append(box.level)
+    logger.removeHandler(handler)
+
+    assert levels[1] - levels[0] > 900
+    assert levels[1] == levels[2] == levels[3]
 
 
 def test_after_a_reset_blocks_go_into_the_new_queue(listen):

@@ -247,12 +247,11 @@ def test_init_and_shutdown_of_the_application_open_nothing(flowtrail, tmp_path):
 
 
 def test_everything_is_as_before_afterwards():
-    from flowtrail.sdk import api, transactions
     from flowtrail.sdk.producer import producer
 
     def state():
         said = (producer.sink, producer.put, producer.flow, producer.version, producer.worker)
-        return [*said, api.open_sink, transactions.hand_on]
+        return [*said, producer.outbox.put_slowly, producer.open_sink, producer.on_handover]
 
     before = state()
     with recording():

@@ -66,13 +66,9 @@ def add_line(block: Any, line: str, most: int) -> None:
     # A new list: whoever tells the old one, in another thread, is not disturbed.
     lines = [*kept, line][-most:]
     gone = (int(mark[1]) if mark else 0) + len(kept) + 1 - len(lines)
+    size = 0
     if gone:
         lines.insert(0, f"{CUT}[cut: {gone} earlier lines]")
     else:
-        block._grow(_LINE_BYTES + len(line) * (1 if line.isascii() else 4))  # noqa: SLF001 -- within the SDK
-    if details is None:
-        block.details = {DETAIL: lines}
-    else:
-        details[DETAIL] = lines
-    if block.taken:
-        block._say_again()  # noqa: SLF001 -- within the SDK
+        size = _LINE_BYTES + len(line) * (1 if line.isascii() else 4)
+    block.hold(DETAIL, lines, size)
