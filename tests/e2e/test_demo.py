@@ -17,7 +17,8 @@ from flowtrail.simulator.story import story
 from tests.support.logs import ocel_rows, span_rows, write_ocel, write_spans
 from tests.support.truth import data_folder
 
-PROGRAM = [sys.executable, "-m", "flowtrail", "demo", "--port", "0"]
+PROGRAM = [sys.executable, "-m", "flowtrail", "demo"]
+ANY_PORT = ["--port", "0"]
 
 
 def environment(place: Path, **more: str) -> dict[str, str]:
@@ -33,7 +34,7 @@ def place():
 
 def demonstrated(place: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *words],
+        [*PROGRAM, *(words if "--port" in words else [*ANY_PORT, *words])],
         capture_output=True,
         text=True,
         env=environment(place, **more),
@@ -81,9 +82,19 @@ def test_a_folder_that_is_not_there_is_told(place, words):
     assert "there is no folder" in done.stderr
 
 
-def test_on_a_terminal_it_waits_for_ctrl_c_and_removes_its_store(place):
+def test_a_port_that_is_none_is_told(place):
+    done = demonstrated(place, "--port", "99999")
+
+    assert done.returncode == 2
+    assert done.stderr == "flowtrail: --port cannot be read: '99999'; allowed: 0 to 65535\n"
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_on_a_terminal_it_waits_for_ctrl_c_and_removes_its_store(place, ending):
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(PROGRAM, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(place))
+    process = subprocess.Popen(
+        [*PROGRAM, *ANY_PORT], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(place)
+    )
     os.close(theirs)
     try:
         seen, until = b"", monotonic() + 90
@@ -93,7 +104,7 @@ def test_on_a_terminal_it_waits_for_ctrl_c_and_removes_its_store(place):
         assert b"Ready. Ctrl-C ends it" in seen
         assert left_behind(place)
 
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ending)
 
         assert process.wait(60) == 0
     finally:

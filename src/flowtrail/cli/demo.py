@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from cyclopts import Parameter
 from flowtrail.cli import settings
 from flowtrail.cli.commands import run
 from flowtrail.cli.console import answers, errors
-from flowtrail.cli.failures import FAILED, NOT_FOUND, Failure
+from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
 from flowtrail.cli.importing import Totals, import_file, send
 from flowtrail.cli.target import Client
 from flowtrail.intake.importers import Batch, ImportOptions
@@ -33,6 +34,7 @@ LOGS: Final = (
         "a day of the Online Boutique, with faults",
     ),
 )
+_LAST_PORT: Final = 65_535
 _GENERATED: Final = Workload(transactions=2_000, seed=4711)
 
 
@@ -45,10 +47,15 @@ def command(
 
     Without a terminal it runs the commands it recommends itself, and ends.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise Failure(f"--port cannot be read: {str(port)!r}; allowed: 0 to {_LAST_PORT}", USAGE)
     folder = data or settings.demo_data()
     if folder is not None and not folder.is_dir():
         raise Failure(f"there is no folder {folder}", NOT_FOUND)
     try:
+        # A closed window and a `kill` are Ctrl-C too: whichever it is, the store goes.
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.default_int_handler)
         with tempfile.TemporaryDirectory(prefix="flowtrail-demo-") as place:
             return _demonstrate(f"sqlite:{place}/store", _free(port), folder)
     except KeyboardInterrupt:
