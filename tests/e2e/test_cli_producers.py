@@ -76,3 +76,12 @@ def test_producers_refuses_what_cannot_be_meant_and_says_when_there_are_none(flo
     none = flowtrail("producers", "nobody", "--url", numbered.url)
     assert (none.code, none.out) == (0, "")
     assert "no producer has numbered its records" in flowtrail("producers", "--url", told.url).err
+
+
+def test_a_producer_that_nobody_heard_of_is_said_to_be_unknown(flowtrail, numbered):
+    answered = flowtrail("producers", "shpo", "--url", numbered.url)
+
+    assert (answered.code, answered.out) == (0, "")
+    assert (
+        answered.err == "no producer is called 'shpo', and no session either; without a name all are shown\n"
+    )

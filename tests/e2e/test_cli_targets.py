@@ -57,7 +57,7 @@ def test_without_server_and_store_it_says_how_to_get_one(flowtrail):
     ("where", "code"),
     [
         (["--url", "http://127.0.0.1:1"], 1),
-        (["--url", "not an address"], 1),
+        (["--url", "not an address"], 2),
         (["--url", "http://[::1"], 2),
         (["--store", "sqlite:./nothing-here"], 1),
         (["--store", "postgres://x"], 2),

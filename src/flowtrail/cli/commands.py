@@ -9,8 +9,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from flowtrail import __version__
 from flowtrail.cli import settings
-from flowtrail.cli.console import errors, safe
+from flowtrail.cli.console import Terminal, errors, safe
 from flowtrail.cli.failures import FAILED, INTERRUPTED, USAGE, Failure
+from flowtrail.cli.usage import usage
 from flowtrail.model.errors import FlowtrailError, Refusal
 
 app = App(
@@ -20,6 +21,7 @@ app = App(
     version=__version__,
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
+    console=Terminal(),
 )
 
 # What is said here stands in the overview; the command's own page is its docstring.
@@ -50,13 +52,12 @@ def run(arguments: Sequence[str]) -> int:
         code = app(
             list(arguments),
             exit_on_error=False,
-            print_error=True,
-            error_console=errors,
+            print_error=False,
             result_action="return_value",
         )
         sys.stdout.flush()
-    except CycloptsError:
-        return USAGE
+    except CycloptsError as error:
+        return _failed(Failure(usage(error)), USAGE)
     except Failure as failure:
         return _failed(failure, failure.code)
     except Refusal as refusal:

@@ -9,12 +9,21 @@ from rich.console import Console
 from flowtrail.projection.life import safe
 from flowtrail.projection.life import told_seconds as seconds
 
-__all__ = ["answers", "errors", "moment", "print_json", "safe", "seconds"]
+__all__ = ["Terminal", "answers", "errors", "moment", "print_json", "safe", "seconds"]
 
 _UNBOUNDED: Final = 1_000
 """Columns where no terminal limits them: what goes to a file or a pipe is never cut."""
 
-answers = Console(
+
+class Terminal(Console):
+    """A console whose reader may leave: `flowtrail list | head` is no failure."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command, which ends well."""
+        raise BrokenPipeError
+
+
+answers = Terminal(
     highlight=False,
     soft_wrap=True,
     emoji=False,

@@ -43,7 +43,7 @@ def command(
         Path,
         Parameter(
             allow_leading_hyphen=True,
-            help="The file, compressed when it is called .gz; it appears when it is whole. Default: standard output.",
+            help="The file, compressed when it is called .gz or .zst; it appears when it is whole. Default: standard output.",
         ),
     ] = _STDOUT,
     target: Target | None = None,
@@ -121,6 +121,11 @@ def _written(output: Path) -> Iterator[IO[bytes]]:
         with part.open("wb") as raw:
             if output.suffix == ".gz":
                 with gzip.GzipFile(output.stem, "wb", 6, raw) as packed:
+                    yield cast("IO[bytes]", packed)
+            elif output.suffix == ".zst":
+                import zstandard
+
+                with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as packed:
                     yield cast("IO[bytes]", packed)
             else:
                 yield raw

@@ -83,12 +83,12 @@ class Totals:
 def command(
     format: Annotated[str, Parameter(help=f"One of: {', '.join(FORMATS)}.")],
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         Parameter(
             allow_leading_hyphen=True,
             help="Files to read, of any size, plain or as gzip or zstd; - reads standard input.",
         ),
-    ],
+    ] = None,
     /,
     *,
     options: Annotated[ImportOptions | None, Parameter(name="*")] = None,
@@ -97,9 +97,10 @@ def command(
 ) -> int:
     """Import FILES; what cannot be read is told, and the rest goes on. 1 when anything was left out."""
     if format not in FORMATS:
-        raise Failure(f"there is no format {format!r}; allowed: {', '.join(FORMATS)}", USAGE)
+        hint = "; the format stands before the files" if Path(format).exists() else ""
+        raise Failure(f"there is no format {format!r}; allowed: {', '.join(FORMATS)}{hint}", USAGE)
     if not files:
-        raise Failure("name at least one file, or - for standard input", USAGE)
+        raise Failure("FILES is missing: name at least one file, or - for standard input", USAGE)
     for file in files:
         if str(file).startswith("--"):
             raise Failure(f"there is no option {file}; --help lists them all", USAGE)

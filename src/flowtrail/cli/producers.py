@@ -48,6 +48,11 @@ def command(
         return 0
     if rows:
         answers.print(_table(rows))
+    if producer is not None and verdict is None and not rows and answer["totals"]["sessions"]:
+        errors.print(
+            f"no producer is called {producer!r}, and no session either; without a name all are shown"
+        )
+        return 0
     errors.print(_told(answer["totals"], len(rows), is_all=token is None))
     return 0
 

@@ -10,7 +10,9 @@ from flowtrail.cli.failures import NOT_FOUND, USAGE, Failure
 from flowtrail.cli.life import life
 from flowtrail.cli.target import Client, Target, connected
 
-_ID: Final = re.compile(r"[0-9a-fA-F]{32}")
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The same as others write it."""
 
 
 def command(
@@ -36,10 +38,14 @@ def command(
 def _find(client: Client, text: str) -> dict[str, Any]:
     if not text.strip():
         raise Failure("name a transaction's id, or an object's id or key", USAGE)
-    if _ID.fullmatch(text):
-        return dict(client.get(f"/v1/transactions/{text.lower()}"))
+    lower = text.lower()
+    if _ID.fullmatch(lower):
+        return dict(client.get(f"/v1/transactions/{lower}"))
     quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     page = client.get("/v1/transactions", q=quoted, page_size=2)
+    if not page["transactions"] and _UUID.fullmatch(lower):
+        # An object may be called like that too, and then it was meant.
+        return _find(client, lower.replace("-", ""))
     if not page["transactions"]:
         raise Failure(f"nothing is known of {text!r}: neither an id, an object id nor a key", NOT_FOUND)
     if page["total"] > 1:

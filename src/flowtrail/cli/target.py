@@ -4,6 +4,7 @@ Commands always speak HTTP, so that a store and a server answer alike; for a sto
 free loopback port.
 """
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from flowtrail.model.clock import monotonic_s
 
 _PATIENCE_S: Final = 60.0
 """For a server that restarts, or a disk that is being freed."""
+_HOST: Final = re.compile(r"[\w.\[\]:-]+(?:/\S*)?")
 RECORDS: Final = "/v1/records"
 _TRY_AGAIN: Final = frozenset({429, 503, 507})
 
@@ -42,6 +44,9 @@ class Client:
         self.url = url
         self.stopping = threading.Event()
         """Once set nothing is sent again: somebody pressed Ctrl-C."""
+        if not url.lower().startswith(("http://", "https://")):
+            near = "" if "://" in url or not _HOST.fullmatch(url) else f"; did you mean http://{url}?"
+            raise Failure(f"{url!r} is no address of a server{near}", USAGE)
         try:
             self.http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(30, read=120))
         except (httpx2.InvalidURL, TypeError, ValueError) as error:

@@ -38,9 +38,15 @@ def _made(url: str, address: str, *, held: bool) -> Store:
         from flowtrail.storage.memory.store import MemoryStore
 
         return MemoryStore(rest)
-    raise Refusal(
-        "unknown_store", f"there is no store of this kind; allowed: {ALLOWED}", "store", url, ALLOWED
-    )
+    raise Refusal("unknown_store", _no_kind(url), "store", url, ALLOWED)
+
+
+def _no_kind(url: str) -> str:
+    if url == "sqlite:":
+        return "sqlite: names no directory; allowed: sqlite:DIRECTORY"
+    # A directory alone is what most people type first.
+    near = "" if "://" in url or not url.strip() else f"; did you mean sqlite:{url}?"
+    return f"there is no store of the kind {url[:200]!r}{near}; allowed: {ALLOWED}"
 
 
 def _extra_missing(url: str, extra: str, error: ImportError) -> StoreUnavailable:

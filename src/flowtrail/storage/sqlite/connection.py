@@ -194,7 +194,7 @@ def store_errors(what: str) -> Iterator[None]:
         raise translated(error, what) from error
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        raise (StoreFull if full else StoreUnavailable)(f"{what}: {error}") from error
+        raise (StoreFull if full else StoreUnavailable)(f"{what}: {error.strerror or error}") from error
 
 
 def translated(error: sqlite3.Error, what: str) -> StoreError:

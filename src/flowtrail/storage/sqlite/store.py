@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flowtrail.model.clock import Clock, now_us
-from flowtrail.model.errors import StoreMissing
+from flowtrail.model.errors import StoreMissing, StoreUnavailable
 from flowtrail.storage.health import Health
 from flowtrail.storage.sqlite.connection import store_errors, sync_directory
 from flowtrail.storage.sqlite.files import ViewsFiles
@@ -36,6 +36,8 @@ class SqliteStore:
 
     def open(self, *, create: bool = True) -> None:
         with store_errors(f"opening {self._directory}"):
+            if self._directory.exists() and not self._directory.is_dir():
+                raise StoreUnavailable(f"{self._directory} is a file: a store is a directory of its own")
             if not create and not self.journal.exists():
                 raise StoreMissing(f"there is no store in {self._directory}")
             _make_directory(self._directory)
