@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import zstandard
 
+from flowtrail.server.run import serving
 from tests.support.program import PROGRAM
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -116,3 +117,16 @@ def test_an_export_is_compressed_as_its_name_says(flowtrail, told, tmp_path):
         "packed.zst",
         "plain",
     ]
+
+
+def test_a_list_says_when_it_is_empty_and_when_it_is_not_all(flowtrail, told):
+    with serving("memory:", writing=True) as url:
+        assert flowtrail("list", "--url", url).err == "nothing is there yet\n"
+        assert flowtrail("list", "4711", "--url", url).err == "nothing matches\n"
+
+    assert flowtrail("list", "type:nobody", "--url", told.url).err == "nothing matches\n"
+    assert flowtrail("stats", "type:nobody", "--url", told.url).err == "nothing matches\n"
+    assert (
+        flowtrail("list", "--limit", "2", "--url", told.url).err == "2 shown of 15; there are more: --limit\n"
+    )
+    assert flowtrail("list", "--limit", "15", "--url", told.url).err == "15 shown of 15\n"

@@ -71,11 +71,18 @@ def command(
         )
         return 0
     answers.print(_table(rows))
-    about = "" if total["total_is_exact"] else "at least "
-    errors.print(f"{len(rows)} shown of {about}{total['total']}")
+    errors.print(_told(total, len(rows), is_all=token is None, is_of_all=not (text or from_ or to)))
     if answer["changed_since"]:
         errors.print(f"{answer['changed_since']} changed while this was read, and are left out")
     return 0
+
+
+def _told(total: dict[str, Any], shown: int, *, is_all: bool, is_of_all: bool) -> str:
+    if not shown:
+        return "nothing is there yet" if is_of_all else "nothing matches"
+    about = "" if total["total_is_exact"] else "at least "
+    further = "" if is_all else "; there are more: --limit"
+    return f"{shown} shown of {about}{total['total']}{further}"
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

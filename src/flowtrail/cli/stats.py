@@ -42,6 +42,8 @@ def command(
         errors.print("counting took too long: this is a part of it; ask for a shorter range (--from, --to)")
     if answer["from"] is None:
         errors.print("nothing is counted yet")
+    elif not answer["buckets"]:
+        errors.print("nothing matches")
     else:
         errors.print(f"from {answer['from']} to {answer['to']}, computed from {answer['source']}")
     return 0
