@@ -1,5 +1,6 @@
 """What flows declare of themselves: it joins a transaction when that is read, never when it is folded."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -30,8 +31,12 @@ class Declared:
 
 def declared_flows(store: Store, tenant: str) -> dict[str, list[Declared]]:
     """Every flow's declared versions, the latest declared first."""
+    return _versions(store.transactions.definitions(tenant, "flow"))
+
+
+def _versions(definitions: Iterable[Definition]) -> dict[str, list[Declared]]:
     found: dict[str, list[Declared]] = {}
-    for definition in store.transactions.definitions(tenant, "flow"):
+    for definition in definitions:
         declared = _declared(definition)
         if declared is not None:
             found.setdefault(declared.flow, []).append(declared)
@@ -42,7 +47,12 @@ def declared_flows(store: Store, tenant: str) -> dict[str, list[Declared]]:
 
 def declared_flow(store: Store, tenant: str, flow: str, version: str | None) -> Declared | None:
     """The declaration a transaction goes by: its version's, or the latest where it names none."""
-    versions = declared_flows(store, tenant).get(flow, []) if flow else []
+    return declared_among(store.transactions.definitions(tenant, "flow"), flow, version) if flow else None
+
+
+def declared_among(definitions: Sequence[Definition], flow: str, version: str | None) -> Declared | None:
+    """The same, of declarations that were read already; reads those of that flow only."""
+    versions = _versions(entry for entry in definitions if entry.name[0] == flow).get(flow, [])
     if version is None:
         return versions[0] if versions else None
     return next((declared for declared in versions if declared.version == version), None)

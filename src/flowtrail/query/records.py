@@ -70,12 +70,9 @@ def list_records(
 
 
 def _pages_of(store: Store, tenant: str, key: bytes) -> list[int]:
-    stored = store.transactions.find(tenant, key)
+    stored, aside, _ = store.transactions.find_whole(tenant, key)
     numbers = set(stored.pages) if stored is not None else set()
-    for entry in store.transactions.set_aside():
-        if (entry.tenant, entry.transaction) == (tenant, key):
-            numbers.add(entry.page)
-    return sorted(numbers)
+    return sorted(numbers.union(entry.page for entry in aside))
 
 
 def _own(page: Page, key: bytes) -> Iterator[tuple[int, AnyRecord]]:

@@ -8,7 +8,7 @@ from flowtrail.model.limits import MAX_INLINE_EXECUTIONS
 from flowtrail.projection.header import Header
 from flowtrail.projection.matching import matches
 from flowtrail.query.cursors import read_page_token, write_page_token
-from flowtrail.query.definitions import declared_flow
+from flowtrail.query.definitions import Declared, declared_among
 from flowtrail.query.items import Json, execution_item, ordered_executions, state_of, transaction_item
 from flowtrail.query.lineage import get_lineage
 from flowtrail.query.listing import list_page, read_position
@@ -59,10 +59,9 @@ def list_transactions(
 
 def get_transaction(store: Store, tenant: str, id: str, now: int) -> Json:
     """One transaction with everything. Raises: Refusal (400, 404)."""
-    stored, aside = _get(store, tenant, id)
+    stored, aside, declared = _get(store, tenant, id)
     state = state_of(stored)
     records = ordered_executions(state)
-    declared = declared_flow(store, tenant, stored.header.flow, stored.header.version)
     standings = block_standings(records, declared)
     stages = declared.block_stages if declared else {}
     shown = records[:MAX_INLINE_EXECUTIONS]
@@ -81,9 +80,8 @@ def get_transaction(store: Store, tenant: str, id: str, now: int) -> Json:
 
 def get_progress(store: Store, tenant: str, id: str, now: int) -> Json:
     """TransactionProgress and TransactionBlockProgress of one transaction. Raises: Refusal (400, 404)."""
-    stored, _ = _get(store, tenant, id)
+    stored, _, declared = _get(store, tenant, id)
     records = ordered_executions(state_of(stored))
-    declared = declared_flow(store, tenant, stored.header.flow, stored.header.version)
     standings = block_standings(records, declared)
     return {
         "id": stored.id.hex(),
@@ -107,10 +105,9 @@ def list_blocks(
     Raises: Refusal (400, 404).
     """
     limit = read_page_size(page_size)
-    stored, _ = _get(store, tenant, id)
+    stored, _, declared = _get(store, tenant, id)
     first = _read_blocks_token(stored, page_token) if page_token else 0
     records = ordered_executions(state_of(stored))
-    declared = declared_flow(store, tenant, stored.header.flow, stored.header.version)
     stages = declared.block_stages if declared else {}
     last = first + limit
     return {
@@ -146,20 +143,16 @@ def _read_blocks_token(stored: Stored, page_token: str) -> int:
     return max(index, 0)
 
 
-def _get(store: Store, tenant: str, id: str) -> tuple[Stored, list[SetAside]]:
-    """The transaction and its records that could not be projected; it is there if either is."""
+def _get(store: Store, tenant: str, id: str) -> tuple[Stored, list[SetAside], Declared | None]:
+    """The transaction, its records that could not be projected, and what its flow declared; it is there if either of
+    the first two is."""
     key = read_id(id)
-    stored = store.transactions.find(tenant, key)
-    aside = [
-        entry
-        for entry in store.transactions.set_aside()
-        if (entry.tenant, entry.transaction) == (tenant, key)
-    ]
+    stored, aside, flows = store.transactions.find_whole(tenant, key)
     if stored is None and aside:
         stored = Stored(tenant, key, Header(), b"", [], sorted({entry.page for entry in aside}), 0)
     if stored is None:
         raise Refusal("not_found", "there is no transaction with this id", "id", id, status=404)
-    return stored, aside
+    return stored, aside, declared_among(flows, stored.header.flow, stored.header.version)
 
 
 def _set_aside_item(entry: SetAside) -> Json:

@@ -245,6 +245,15 @@ class Stored:
     revision: int
 
 
+class Whole(NamedTuple):
+    """One transaction (None: it is not there) with what else answers about it say: its records that could not be
+    projected, sorted by where they stand, and every flow that its tenant declared, sorted by name."""
+
+    stored: Stored | None
+    set_aside: list[SetAside]
+    flows: list[Definition]
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """Where a page of a list ended: the last row's sort instant and id; `pinned` is the revision number of the
@@ -291,6 +300,9 @@ class TransactionReader(Protocol):
 
     def find(self, tenant: str, id: bytes) -> Stored | None:
         """One transaction with its pieces."""
+
+    def find_whole(self, tenant: str, id: bytes) -> Whole:
+        """One transaction with what else answers about it say. What is told beside it MUST be no older than it."""
 
     def select(self, selection: Selection) -> Selected:
         """A page of headers. A walk with `next` MUST show every transaction that was there at its start and still

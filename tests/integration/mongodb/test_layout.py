@@ -15,7 +15,7 @@ from flowtrail.model.conditions import (
 )
 from flowtrail.model.records import BlockRecord, TransactionRecord
 from flowtrail.projection.state import State
-from flowtrail.storage.interface import Cursor, Selection
+from flowtrail.storage.interface import Batch, Cursor, Definition, Selection, SetAside
 from flowtrail.storage.mongodb.changes import MERGE_PIECES, SPILL_BYTES
 from flowtrail.storage.mongodb.rows import STEP_BITS, split_updated
 from tests.support.folding import Folder
@@ -165,3 +165,27 @@ def test_what_a_few_meet_is_found_without_reading_the_others(folder, reading, vi
     assert 1 <= len(rows) <= 10
     read = database["system.profile"].find({"ns": f"{database.name}.{views.name('tx')}"})
     assert sum(row.get("docsExamined", 0) for row in read) < 100
+
+
+def test_a_transaction_with_all_that_answers_about_it_say_is_read_by_one_command(
+    folder, reading, mongodb_client
+):
+    """Each costs its way there and back, which is most of what such a read costs."""
+    folder.tell("acme", *an_order(1))
+    folder.write(Batch(definitions=[Definition("acme", "flow", ("shop", "1"), (1, "", 0), b"told")]))
+
+    def commands():
+        told = mongodb_client.admin.command("serverStatus")["metrics"]["commands"]
+        return sum(told[name]["total"] for name in ("find", "aggregate", "getMore", "count"))
+
+    def spent():
+        # Whatever has to be known first: which generation is present, and what flows declared.
+        reading.transactions.find_whole("acme", order_id(1))
+        before = commands()
+        assert reading.transactions.find_whole("acme", order_id(1)).flows
+        return commands() - before
+
+    # On a busy machine, what was known may have to be asked anew.
+    assert min(spent() for _ in range(5)) == 1
+    folder.write(Batch(set_aside=[SetAside("acme", 1, 0, None, "odd")]))
+    assert min(spent() for _ in range(5)) == 2

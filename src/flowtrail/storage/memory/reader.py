@@ -21,6 +21,7 @@ from flowtrail.storage.interface import (
     Selection,
     SetAside,
     Stored,
+    Whole,
 )
 from flowtrail.storage.memory.views import Row, Shelf, Views
 
@@ -45,6 +46,11 @@ class MemoryReader:
         with self._shelf.lock:
             row = self._shelf.views.rows.get((tenant, id))
             return None if row is None else row.stored((tenant, id), pieces=True)
+
+    def find_whole(self, tenant: str, id: bytes) -> Whole:
+        with self._shelf.lock:
+            aside = [entry for entry in self.set_aside() if (entry.tenant, entry.transaction) == (tenant, id)]
+            return Whole(self.find(tenant, id), sorted(aside), self.definitions(tenant, "flow"))
 
     def select(self, selection: Selection) -> Selected:
         with self._shelf.lock:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
 from pymongo import ASCENDING, timeout
 
 from flowtrail.model.statuses import RELATIONS
@@ -16,8 +15,10 @@ from flowtrail.storage.interface import (
     Selection,
     SetAside,
     Stored,
+    Whole,
 )
 from flowtrail.storage.mongodb import cells
+from flowtrail.storage.mongodb.beside import Beside, Read, read_definitions
 from flowtrail.storage.mongodb.changelog import read_changed
 from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, Document, store_errors
 from flowtrail.storage.mongodb.many import read_links, read_many
@@ -36,7 +37,6 @@ from flowtrail.storage.mongodb.rows import (
 )
 from flowtrail.storage.mongodb.schema import (
     BY_TERM,
-    DEFINITIONS,
     LINKS,
     SET_ASIDE,
     TERM_TOTALS,
@@ -45,8 +45,6 @@ from flowtrail.storage.mongodb.schema import (
 )
 from flowtrail.storage.mongodb.snapshots import Snapshot, Snapshots
 from flowtrail.storage.mongodb.walk import Walk
-
-_decode_set_aside = msgspec.msgpack.Decoder(tuple[int, int, int, bytes | None, str]).decode
 
 
 class MongoReader:
@@ -57,6 +55,7 @@ class MongoReader:
         self._present = Present(database)
         self._snapshots = Snapshots(client, database)
         self._snapshot = self._snapshots.snapshot
+        self._beside = Beside(tenants)
 
     def _rows(self, at: Snapshot, tenant: str, number: int) -> Rows:
         return Rows(at.views, at.session, (number, tenant), Bodies())
@@ -75,6 +74,31 @@ class MongoReader:
         # It has documents beside its own, or its views were replaced under our feet.
         with self._snapshot("reading a transaction") as at:
             return self._rows(at, tenant, number).find(id)
+
+    def find_whole(self, tenant: str, id: bytes) -> Whole:
+        with store_errors("reading a transaction"):
+            number = self._tenants.find(tenant)
+            if number is None:
+                return Whole(None, [], [])
+            rows = Rows(self._snapshots.views(), None, (number, tenant), Bodies())
+            row, marked = rows.with_mark(id)
+            if row is not None and not row.get("s"):
+                return self._whole(rows, tenant, number, id, row, marked)
+        # As above.
+        with self._snapshot("reading a transaction") as at:
+            rows = self._rows(at, tenant, number)
+            row, marked = rows.with_mark(id)
+            return self._whole(rows, tenant, number, id, row, marked)
+
+    def _whole(
+        self, rows: Rows, tenant: str, number: int, id: bytes, row: Document | None, marked: Document
+    ) -> Whole:
+        read = Read(rows.views, rows.session, number, tenant)
+        return Whole(
+            None if row is None else rows.whole(row),
+            self._beside.set_aside(read, marked, id),
+            self._beside.flows(read, marked),
+        )
 
     def select(self, selection: Selection) -> Selected:
         with self._snapshot("listing transactions") as at:
@@ -130,11 +154,9 @@ class MongoReader:
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
         with store_errors("reading definitions"):
             number = self._tenants.find(tenant)
-            rows = self._snapshots.views()[DEFINITIONS].find({"t": number, "kind": kind})
-            found = [
-                Definition(tenant, kind, tuple(row["name"]), tuple(row["stamp"]), row["body"]) for row in rows
-            ]
-            return sorted(found, key=lambda entry: entry.name)
+            if number is None:
+                return []
+            return read_definitions(Read(self._snapshots.views(), None, number, tenant), kind)
 
     def iter_states(self, tenant: str | None = None) -> Iterator[Stored]:
         with self._snapshot("reading states") as at:
@@ -186,11 +208,8 @@ class MongoReader:
 
     def set_aside(self) -> list[SetAside]:
         with store_errors("reading what was set aside"):
-            found = []
-            for row in self._snapshots.views()[SET_ASIDE].find().sort("_id"):
-                number, page, leaf, transaction, reason = _decode_set_aside(row["_id"])
-                found.append(SetAside(self._tenants.name(number), page, leaf, transaction, reason))
-            return found
+            rows = self._snapshots.views()[SET_ASIDE].find().sort("_id")
+            return [self._beside.entry(row["_id"]) for row in rows]
 
     # --- cells ---
 

@@ -6,6 +6,7 @@ from typing import Final
 from pymongo.client_session import ClientSession
 
 from flowtrail.storage.interface import Stored
+from flowtrail.storage.mongodb.beside import mark_key
 from flowtrail.storage.mongodb.changes import pieces_of
 from flowtrail.storage.mongodb.connection import Document
 from flowtrail.storage.mongodb.rows import Bodies, decode_header, id_of, transaction_key, unpack_pages
@@ -38,6 +39,13 @@ class Rows:
     def document(self, id: bytes) -> Document | None:
         """The document of one transaction."""
         return self.views[TRANSACTIONS].find_one({"_id": self.key(id)}, session=self.session)
+
+    def with_mark(self, id: bytes) -> tuple[Document | None, Document]:
+        """The document of one transaction, and the mark of its tenant (empty when it has none), by one command."""
+        key, mark = self.key(id), mark_key(self._number)
+        found = self.views[TRANSACTIONS].find({"_id": {"$in": [key, mark]}}, session=self.session)
+        rows: dict[bytes, Document] = {row["_id"]: row for row in found}
+        return rows.get(key), rows.get(mark, {})
 
     def whole(self, row: Document) -> Stored:
         """A whole document with its pieces, those beside it too."""

@@ -7,7 +7,8 @@ entries of each level have moved to documents of their own (`n`: the next one's 
 changed it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -125,9 +126,15 @@ def terms_in(found: Sequence[str]) -> tuple[str, ...]:
 class Bodies:
     """Packs and unpacks bodies. One thread each: zstd's contexts must not be shared."""
 
-    def __init__(self) -> None:
-        self._compress = zstandard.ZstdCompressor(level=1).compress
-        self._decompress = zstandard.ZstdDecompressor().decompress
+    # Made when first needed: most reads need neither, and would pay for both a tenth of what they take.
+
+    @cached_property
+    def _compress(self) -> Callable[[bytes], bytes]:
+        return zstandard.ZstdCompressor(level=1).compress
+
+    @cached_property
+    def _decompress(self) -> Callable[[bytes], bytes]:
+        return zstandard.ZstdDecompressor().decompress
 
     def pack(self, body: bytes) -> bytes:
         """The bytes to keep of facts."""

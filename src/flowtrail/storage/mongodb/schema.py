@@ -21,7 +21,7 @@ from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.mongodb.connection import LOCAL, PATIENCE_S, Client, Document, in_transaction
 
 SCHEMA_VERSION: Final = 1
-VIEWS_LAYOUT: Final = 1
+VIEWS_LAYOUT: Final = 2
 """Views of another layout are rebuilt, like those of another projection version."""
 
 META: Final = "meta"
@@ -59,6 +59,7 @@ VIEWS: Final = (
 BY_TERM: Final = "by_term"
 BY_END: Final = "by_end"
 BY_LOSS: Final = "by_loss"
+BY_TRANSACTION: Final = "by_transaction"
 
 CREATE_S: Final = 10.0
 """How long creating is tried while another server does the same."""
@@ -101,6 +102,13 @@ class Views:
         self[PRODUCERS].create_index(
             [("x", 1), ("_id", 1)],
             name=BY_LOSS,
+            partialFilterExpression={"x": {"$exists": True}},
+            session=session,
+        )
+
+        self[SET_ASIDE].create_index(
+            [("x", 1)],
+            name=BY_TRANSACTION,
             partialFilterExpression={"x": {"$exists": True}},
             session=session,
         )

@@ -25,6 +25,7 @@ from flowtrail.storage.interface import (
     SetAside,
     ViewWriter,
 )
+from flowtrail.storage.mongodb.beside import ASIDE, DECLARED, mark
 from flowtrail.storage.mongodb.cells import CellWriter
 from flowtrail.storage.mongodb.changelog import ChangeLog
 from flowtrail.storage.mongodb.changes import ChangeWriter, Locator, pieces_of
@@ -196,7 +197,9 @@ class MongoViewWriter:
         held.cells.add(session, self._tenants, batch.cells)
         self._write_links(session, views, batch.links)
         self._write_definitions(session, views, batch.definitions)
+        mark(session, views, self._tenants, batch.definitions, DECLARED, revision)
         self._write_set_aside(session, views, batch.set_aside)
+        mark(session, views, self._tenants, batch.set_aside, ASIDE, revision)
         hear(session, views, self._tenants, batch.heard)
         held.log.add(session, self._tenants, batch.changes, revision)
         gone = held.log.outlived(session, revision)
@@ -230,11 +233,12 @@ class MongoViewWriter:
                 views[DEFINITIONS].replace_one({"_id": key}, row, upsert=True, session=session)
 
     def _write_set_aside(self, session: ClientSession, views: Views, entries: Sequence[SetAside]) -> None:
-        rows = {}
+        rows: dict[bytes, Document] = {}
         for entry in entries:
             number = self._tenants.give(entry.tenant)
             key = _encode([number, entry.page, entry.leaf, entry.transaction, entry.reason])
-            rows[key] = {"e": key}
+            concerned = entry.transaction
+            rows[key] = {} if concerned is None else {"x": transaction_key(number, concerned)}
         _insert_absent(session, views, SET_ASIDE, rows)
 
     # --- rebuilding ---

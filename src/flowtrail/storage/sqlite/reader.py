@@ -14,6 +14,7 @@ from flowtrail.storage.interface import (
     Selection,
     SetAside,
     Stored,
+    Whole,
 )
 from flowtrail.storage.sqlite.cells import iter_cells, read_cells
 from flowtrail.storage.sqlite.changelog import read_changed
@@ -36,11 +37,29 @@ class SqliteReader:
 
     def find(self, tenant: str, id: bytes) -> Stored | None:
         with self._pool.snapshot() as snapshot:
+            return self._find(snapshot, tenant, id)
+
+    @staticmethod
+    def _find(snapshot: Snapshot, tenant: str, id: bytes) -> Stored | None:
+        number = snapshot.names.tenant(snapshot.connection, tenant)
+        row = snapshot.connection.execute(
+            f"SELECT {STORED_COLUMNS} FROM tx AS t WHERE t.tenant = ? AND t.id = ?", (number, id)
+        ).fetchone()
+        return None if row is None else snapshot.stored(tenant, row, pieces=True)
+
+    def find_whole(self, tenant: str, id: bytes) -> Whole:
+        with self._pool.snapshot() as snapshot:
             number = snapshot.names.tenant(snapshot.connection, tenant)
-            row = snapshot.connection.execute(
-                f"SELECT {STORED_COLUMNS} FROM tx AS t WHERE t.tenant = ? AND t.id = ?", (number, id)
-            ).fetchone()
-            return None if row is None else snapshot.stored(tenant, row, pieces=True)
+            aside = snapshot.connection.execute(
+                "SELECT page, leaf, id, reason FROM set_aside WHERE tenant = ? AND id = ?"
+                " ORDER BY page, leaf, reason",
+                (number, id),
+            )
+            return Whole(
+                self._find(snapshot, tenant, id),
+                [SetAside(tenant, *row) for row in aside],
+                self._definitions(snapshot, tenant, "flow"),
+            )
 
     def select(self, selection: Selection) -> Selected:
         with self._pool.snapshot() as snapshot:
@@ -76,16 +95,20 @@ class SqliteReader:
 
     def definitions(self, tenant: str, kind: str) -> list[Definition]:
         with self._pool.snapshot() as snapshot:
-            number = snapshot.names.tenant(snapshot.connection, tenant)
-            rows = snapshot.connection.execute(
-                "SELECT name, at, producer, seq, body FROM definition WHERE tenant = ? AND kind = ?",
-                (number, kind),
-            )
-            found = [
-                Definition(tenant, kind, _decode_name(name), (at, producer, seq), body)
-                for name, at, producer, seq, body in rows
-            ]
-            return sorted(found, key=lambda entry: entry.name)
+            return self._definitions(snapshot, tenant, kind)
+
+    @staticmethod
+    def _definitions(snapshot: Snapshot, tenant: str, kind: str) -> list[Definition]:
+        number = snapshot.names.tenant(snapshot.connection, tenant)
+        rows = snapshot.connection.execute(
+            "SELECT name, at, producer, seq, body FROM definition WHERE tenant = ? AND kind = ?",
+            (number, kind),
+        )
+        found = [
+            Definition(tenant, kind, _decode_name(name), (at, producer, seq), body)
+            for name, at, producer, seq, body in rows
+        ]
+        return sorted(found, key=lambda entry: entry.name)
 
     def iter_states(self, tenant: str | None = None) -> Iterator[Stored]:
         with self._pool.snapshot() as snapshot:
