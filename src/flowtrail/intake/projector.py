@@ -36,6 +36,11 @@ BATCH_RECORDS: Final = 20_000
 HELD_BACK: Final = 8
 """So many times larger batches may be, under pressure, where they are written in parts beside the folding: several
 records of a transaction are then there together, and are written once."""
+PRESSED: Final = 3 * BATCH_RECORDS
+"""So many at once are pressure. Fewer hardly hold several records of a transaction, where very many are open: held back
+as a whole, they would gain nothing, and each would wait for all."""
+PROMPT_RECORDS: Final = 5_000
+"""So many are then a step of their own, visible before the next begins: five parts of one record a transaction each."""
 BATCH_BYTES: Final = 32 * 1024 * 1024
 """Of compressed pages: records may be far larger than usual."""
 READ_PAGES: Final = 8
@@ -133,6 +138,24 @@ class Projector:
         if not pages:
             self._renew()
             return 0
+        return sum(map(self._fold_pages, self._slices(pages)))
+
+    def _slices(self, pages: list[Page]) -> Iterator[list[Page]]:
+        """What is written as a whole: everything under pressure, else the oldest first."""
+        records = [count_records(page) for page in pages]
+        if self._writer.hold_back_s == 0 or sum(records) >= PRESSED:
+            yield pages
+            return
+        first = held = 0
+        for index, count in enumerate(records):
+            held += count
+            if held >= PROMPT_RECORDS:
+                yield pages[first : index + 1]
+                first, held = index + 1, 0
+        if first < len(pages):
+            yield pages[first:]
+
+    def _fold_pages(self, pages: list[Page]) -> int:
         gathered = gather(pages)
         position = dict(self._position)
         for page in pages:

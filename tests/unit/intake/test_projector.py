@@ -157,6 +157,34 @@ def test_what_was_folded_on_a_write_that_failed_is_dropped_with_it(store, failin
     assert check(store).ok
 
 
+@pytest.mark.parametrize("pressed", [False, True])
+def test_what_is_little_is_visible_slice_by_slice_and_what_presses_at_once(store, monkeypatch, pressed):
+    monkeypatch.setattr("flowtrail.intake.projector.PROMPT_RECORDS", 20)
+    monkeypatch.setattr("flowtrail.intake.projector.PRESSED", 100 if pressed else 10_000)
+    pages, records = Journaling(store), story(6, 40)
+    told = canonical(records)
+    for first in range(0, len(told), 10):
+        pages.append(told[first : first + 10])
+    writer, seen_at = Slow(store.view_writer(), 0), []
+    write = writer.write
+
+    def watched(batch, lease):
+        written = write(batch, lease)
+        seen_at.append(*(store.changes.visible().values() or [0]))
+        return written
+
+    writer.write = watched
+    projector = Projector(store.journal, writer)
+    assert projector.step() == len(told) > 200
+    projector.close()
+
+    steps = sorted(set(seen_at))
+    last = -(-len(told) // 10)
+    assert steps == ([0, last] if pressed else sorted({0, *range(2, last, 2), last}))
+    assert differences(seen(store), expected(records)) == []
+    assert check(store).ok
+
+
 def test_a_transaction_that_the_store_refuses_is_set_aside_and_the_others_are_written(store, monkeypatch):
     records = story(6, 30)
     told = canonical(records)
