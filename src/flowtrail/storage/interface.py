@@ -119,8 +119,7 @@ class LinkRow(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A register outside transactions: a flow's declaration (kind "flow", name (flow, version)). The greatest `stamp`
-    wins, ties by `body`."""
+    """A register outside transactions, a flow's declaration: "flow", (flow, version). The greatest (stamp, body) wins."""
 
     tenant: str
     kind: str
