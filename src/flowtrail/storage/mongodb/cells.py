@@ -1,18 +1,16 @@
 """Cells in MongoDB: a difference is added to the stored cell, which the writer remembers decoded."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Final
 
 from pymongo.client_session import ClientSession
 
 from flowtrail.projection.cells import Cell, CellKey, add_into, decode_cell, encode_cell
+from flowtrail.storage.heldcells import HeldCells
 from flowtrail.storage.mongodb.connection import Document, delete, insert, update
 from flowtrail.storage.mongodb.names import Tenants
 from flowtrail.storage.mongodb.schema import CELLS, Views
 
-REMEMBERED: Final = 50_000
-"""Cells kept decoded: some 50 MB at most, and more than a batch of 20,000 records touches."""
 _LOOKED_UP: Final = 1_000
 
 
@@ -43,7 +41,7 @@ class CellWriter:
     def __init__(self, views: Views) -> None:
         self._views = views
         self._name = views.name(CELLS)
-        self._held: OrderedDict[str, Cell] = OrderedDict()
+        self._held = HeldCells[str]()
 
     def add(self, session: ClientSession, tenants: Tenants, differences: dict[CellKey, Cell]) -> None:
         """Add differences inside the caller's transaction; cells that become empty go."""
@@ -59,32 +57,28 @@ class CellWriter:
         for place, flow, difference in named:
             cell = self._held.get(place)
             if cell is None:
-                cell = self._held[place] = {}
+                cell = self._held.put(place, {})
                 add_into(cell, difference)
                 if cell:
                     fresh.append({"_id": place, "f": flow, "b": encode_cell(cell)})
                 continue
-            self._held.move_to_end(place)
             add_into(cell, difference)
             if cell:
                 changed.append({"q": {"_id": place}, "u": {"$set": {"b": encode_cell(cell)}}})
             else:
                 gone.append(place)
-        for place in gone:
-            del self._held[place]
         database = self._views.database
         insert(session, database, self._name, fresh)
         update(session, database, self._name, changed)
         delete(session, database, self._name, gone)
-        while len(self._held) > REMEMBERED:
-            self._held.popitem(last=False)
+        self._held.settle([place for place, _, _ in named])
 
     def _fetch(self, session: ClientSession, places: list[str]) -> None:
         missing = [place for place in places if place not in self._held]
         for first in range(0, len(missing), _LOOKED_UP):
             some = missing[first : first + _LOOKED_UP]
             for row in self._views[CELLS].find({"_id": {"$in": some}}, session=session):
-                self._held[row["_id"]] = decode_cell(row["b"])
+                self._held.put(row["_id"], decode_cell(row["b"]))
 
 
 def read_cells(

@@ -1,16 +1,13 @@
 """Cells in SQLite: a difference is added to the stored cell, which the writer remembers decoded."""
 
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flowtrail.projection.cells import WIDTHS, Cell, CellKey, add_into, decode_cell, encode_cell
+from flowtrail.storage.heldcells import HeldCells
 from flowtrail.storage.sqlite.connection import insert_many
 from flowtrail.storage.sqlite.names import Group, Names
-
-REMEMBERED: Final = 50_000
-"""Cells kept decoded: some 50 MB at most, and more than a batch of 20,000 records touches."""
 
 WIDTH_NUMBERS: Final[dict[str, int]] = {width: number for number, width in enumerate(WIDTHS)}
 _GROUPS_AT_ONCE: Final = 500
@@ -23,12 +20,13 @@ class CellWriter:
     """Adds differences, remembering the cells it touched last. Forget it after a write that may have failed."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[Place, Cell] = OrderedDict()
+        self._held = HeldCells[Place]()
 
     def add(self, connection: sqlite3.Connection, names: Names, differences: dict[CellKey, Cell]) -> None:
         """Add differences inside the caller's transaction; cells that become empty go."""
         changed: list[tuple[int, int, int, bytes]] = []
         gone: list[Place] = []
+        touched: list[Place] = []
         tenants: dict[str, int] = {}
         for key, difference in differences.items():
             if not difference:
@@ -43,15 +41,13 @@ class CellWriter:
             )
             cell = self._held.get(place)
             if cell is None:
-                cell = self._held[place] = self._read(connection, place)
-            else:
-                self._held.move_to_end(place)
+                cell = self._held.put(place, self._read(connection, place))
+            touched.append(place)
             add_into(cell, difference)
             if cell:
                 changed.append((*place, encode_cell(cell)))
             else:
                 gone.append(place)
-                del self._held[place]
         insert_many(
             connection,
             "INSERT INTO cell (grp, width, start, body) VALUES",
@@ -59,8 +55,7 @@ class CellWriter:
             "ON CONFLICT (grp, width, start) DO UPDATE SET body = excluded.body",
         )
         connection.executemany("DELETE FROM cell WHERE grp = ? AND width = ? AND start = ?", gone)
-        while len(self._held) > REMEMBERED:
-            self._held.popitem(last=False)
+        self._held.settle(touched)
 
     @staticmethod
     def _read(connection: sqlite3.Connection, place: Place) -> Cell:
