@@ -55,6 +55,12 @@ def plan(scene: Scene, selection: Selection, pinned: int | None, *, after: Key |
     return _Planner(scene, selection, pinned).best(after)
 
 
+def covering(scene: Scene, selection: Selection) -> Sequence[Way]:
+    """Ways that together lead through every transaction of the opened range, cohort by cohort, where all that is asked
+    stands in the index of cohorts; else none. For who counts: asking 100,000 rows for their duration took 60 ms."""
+    return _Planner(scene, selection, None).covering()
+
+
 class _Planner:
     def __init__(self, scene: Scene, selection: Selection, pinned: int | None) -> None:
         if selection.sort == "ended":
@@ -80,6 +86,15 @@ class _Planner:
                 return way
         unordered = [offer for offer in offers if not offer.mergeable]
         return self._smallest_set(unordered, SMALL_WITHOUT_ORDER) or probed[0][1]
+
+    def covering(self) -> list[Way]:
+        found = []
+        for number, total in self._scene.totals.items():
+            way = self._way(_Offer([Cohorts((number,), total)], ()), whole=False)
+            if way.rest.reads_row or not way.rest.exact:
+                return []
+            found.append(way)
+        return found
 
     def _offers(self) -> Iterator[_Offer]:
         scene = self._scene

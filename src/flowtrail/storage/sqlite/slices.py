@@ -43,6 +43,11 @@ class Way:
         """Whether no index holds anything that could match; then there is nothing to slice."""
         return not self.sources and (self.whole or self.sort == "opened")
 
+    @property
+    def asks_every_row(self) -> bool:
+        """Whether it leads through everything there is, and looks at each row."""
+        return self.rest.reads_row and all(isinstance(source, Opened) for source in self.sources)
+
     def slice(self, after: Key | None, size: int) -> Sql:
         """A query for (instant, id, row) of the next candidates below `after`, some `size` of them."""
         if self.whole:

@@ -10,7 +10,7 @@ from flowtrail.storage.budget import Budget
 from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.sqlite.changelog import count_changed
 from flowtrail.storage.sqlite.compile import EVERY, cohorts_of
-from flowtrail.storage.sqlite.plan import Scene, plan
+from flowtrail.storage.sqlite.plan import Scene, covering, plan
 from flowtrail.storage.sqlite.slices import Key, Way
 from flowtrail.storage.sqlite.snapshot import STORED_COLUMNS, Snapshot
 from flowtrail.storage.sqlite.spans import read_spans
@@ -71,7 +71,8 @@ class Walk:
             numbers = cohorts_of(selection.condition, scene.cohorts)
             if numbers is not None:
                 return sum(scene.totals[number] for number in numbers), True
-        way = plan(scene, _in_any_order(selection), None, after=None)
+        selection = _in_any_order(selection)
+        way = plan(scene, selection, None, after=None)
         if way.empty:
             return 0, True
         if not way.rest.exact:
@@ -79,28 +80,34 @@ class Walk:
         whole = way.total(self._connection, scene.totals)
         if whole is not None and way.rest.text == EVERY.text:
             return whole, True
-        return self._count_rows(way, whole)
+        ways = covering(scene, selection) if way.asks_every_row else ()
+        return self._count_rows(ways or [way], whole)
 
-    def _count_rows(self, way: Way, whole: int | None) -> tuple[int, bool]:
+    def _count_rows(self, ways: Sequence[Way], whole: int | None) -> tuple[int, bool]:
         """Where it is known how many candidates there are (`whole`), a count that will not end in time ends early."""
-        every = way.rest.text == EVERY.text
-        size = LARGEST_SLICE if way.rest.reads_row else COUNT_SLICE
+        total = looked_at = 0
+        for way in ways:
+            size = LARGEST_SLICE if way.rest.reads_row else COUNT_SLICE
+            after: Key | None = None
+            while True:
+                following = way.end(self._connection, after, size)
+                total += self._count_slice(way, after, size, is_full=following is not None)
+                if following is None:
+                    break
+                looked_at += size
+                if self._budget.hopeless(looked_at, whole):
+                    return total, False
+                after = following
+        return total, True
+
+    def _count_slice(self, way: Way, after: Key | None, size: int, *, is_full: bool) -> int:
+        if is_full and way.rest.text == EVERY.text:
+            return size
+        part = way.slice(after, size)
         joined = f"CROSS JOIN tx AS t ON {way.joined}" if way.rest.reads_row else ""
-        total, looked_at, after = 0, 0, None
-        while True:
-            following = way.end(self._connection, after, size)
-            if every and following is not None:
-                total += size
-            else:
-                part = way.slice(after, size)
-                query = f"SELECT count(*) FROM ({part.text}) AS s {joined} WHERE {way.rest.text}"
-                total += self._connection.execute(query, part.values + way.rest.values).fetchone()[0]
-            if following is None:
-                return total, True
-            looked_at += size
-            if self._budget.hopeless(looked_at, whole):
-                return total, False
-            after = following
+        query = f"SELECT count(*) FROM ({part.text}) AS s {joined} WHERE {way.rest.text}"
+        count: int = self._connection.execute(query, part.values + way.rest.values).fetchone()[0]
+        return count
 
     def _count_matching(self, way: Way) -> tuple[int, bool]:
         total = 0
