@@ -159,8 +159,12 @@ class UpdatedOrder:
     def _steps(self, after: Key | None, size: int) -> tuple[list[bytes], Key | None]:
         """The keys of the next whole steps, at least `size` of them, and where they end."""
         until = self._within.get("$lt")
+        lowest = self._front + b"\0" * ID_BYTES
         if after is not None:
-            until = after[0] + 1 if until is None else min(until, after[0] + 1)
+            # Below every key of an instant there is nothing of it: a step that was looked at whole is left. A step may
+            # hold more than any slice.
+            reached = after[0] if after[1] == lowest else after[0] + 1
+            until = reached if until is None else min(until, reached)
         bounds = updated_bounds(self._front, self._within.get("$gte"), until)
         keys = self._keys(bounds, size)
         if len(keys) < size:
@@ -168,7 +172,7 @@ class UpdatedOrder:
         step, _ = split_updated(keys[-1])
         start = step << STEP_BITS
         keys += self._keys({"$gte": updated_bounds(self._front, start, None)["$gte"], "$lt": keys[-1]}, 0)
-        return [split_updated(key)[1] for key in keys], (start, self._front + b"\0" * ID_BYTES)
+        return [split_updated(key)[1] for key in keys], (start, lowest)
 
     def _keys(self, bounds: Filter, limit: int) -> list[bytes]:
         found = self._rows.views[UPDATED].find({"_id": bounds}, session=self._rows.session)
