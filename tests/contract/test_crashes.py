@@ -61,14 +61,18 @@ def small_batches(monkeypatch):
     monkeypatch.setattr("flowtrail.intake.projector.READ_PAGES", 2)
 
 
-def projector(store, number):
-    return Projector(store.journal, store.view_writer(), holder="the same projector, started again")
+def projector(store, number, parts=None):
+    """One that writes so many transactions, or producers, at once where its store has a bound of its own."""
+    writer = store.view_writer()
+    if parts is not None and writer.max_changes is not None:
+        writer.max_changes = parts
+    return Projector(store.journal, writer, holder="the same projector, started again")
 
 
 @pytest.mark.parametrize("point", PROJECTING)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "parts"), [(1, None), (2, None), (1, 2)])
 def test_a_projector_that_dies_again_and_again_at_a_point_ends_at_the_same_views(
-    store, monkeypatch, point, seed
+    store, monkeypatch, point, seed, parts
 ):
     small_batches(monkeypatch)
     records = story(seed, 25)
@@ -77,15 +81,16 @@ def test_a_projector_that_dies_again_and_again_at_a_point_ends_at_the_same_views
     for number in range(8):
         watch(Watcher(point, random.randrange(1, 4), Crash()))
         try:
-            projector(store, number).catch_up()
+            projector(store, number, parts).catch_up()
         except Crash:
+            # What was written in parts is ahead of the position, and nothing is wrong with it.
             assert check(store).ok, check(store).lines()
             continue
         if point == "lease_taken":
             break
     watch(None)
 
-    projector(store, 99).catch_up()
+    projector(store, 99, parts).catch_up()
 
     assert differences(seen(store), expected(records)) == []
     assert check(store).ok, check(store).lines()

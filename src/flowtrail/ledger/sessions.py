@@ -47,12 +47,13 @@ def compare_sessions(store: Store, gathered: Gathered, report: Report, moment: M
     excused = moved or bool(gathered.doubtful)
     for (tenant, producer), values in sessions.groups():
         held = _held(values)
-        due = [
-            _heard(tenant, producer, value)
-            for value in values
-            if value[0] is not None and covers(moment.position, value[0])
-        ]
-        code, said = _difference(held, due, excused=excused)
+        due: list[Heard] = []
+        ahead: list[Heard] = []
+        for value in values:
+            if value[0] is not None:
+                folded = covers(moment.position, value[0])
+                (due if folded else ahead).append(_heard(tenant, producer, value))
+        code, said = _difference(held, due, ahead, excused=excused)
         if code is not None:
             report.find(code, f"producer {tenant}/{producer}", said)
     if not moved:
@@ -61,16 +62,26 @@ def compare_sessions(store: Store, gathered: Gathered, report: Report, moment: M
                 report.find(_TOTAL, f"producers of {tenant}", "the totals are not the sums of the sessions")
 
 
-def _difference(held: Kept, due: Sequence[Heard], *, excused: bool) -> tuple[str | None, str]:
-    """What is wrong, as a finding's code and words. Where the views moved meanwhile, or pages cannot be believed, the
-    views may have more than the journal says, and never less."""
+def _difference(
+    held: Kept, due: Sequence[Heard], ahead: Sequence[Heard], *, excused: bool
+) -> tuple[str | None, str]:
+    """What is wrong, as a finding's code and words. The views have what is `due`, and of what is `ahead` of their
+    position any part: what many producers said is written in parts, the position with the last. Where the views moved
+    meanwhile, or pages cannot be believed, they may have more than the journal says, and never less."""
     if held[0] is None:
         return (_MISSING, "the journal says it, the views lack it") if due else (None, "")
-    if not due:
+    if not due and not ahead:
         return (None, "") if excused else (_EXTRA, "the views have it, the journal does not say it")
-    if _joined((None, {}), due) == held or (excused and _joined(held, due) == held):
+    if due and _joined((None, {}), due) == held:
+        return None, ""
+    if _joined(held, due) == held and (excused or _is_within(held, [*due, *ahead])):
         return None, ""
     return _WRONG, "the views have other sequences, instants or another report than the journal"
+
+
+def _is_within(held: Kept, told: Sequence[Heard]) -> bool:
+    """Whether nothing is held that was not told."""
+    return _joined(held, told) == _joined((None, {}), told)
 
 
 def _joined(kept: Kept, due: Sequence[Heard]) -> Kept:
