@@ -16,6 +16,7 @@ import msgspec
 from flowtrail.model.exchange import STATEMENTS
 from flowtrail.model.instants import format_instant
 from flowtrail.model.records import BlockRecord
+from flowtrail.projection.executions import display_key
 from flowtrail.projection.registers import merged_block
 from flowtrail.projection.state import State
 from flowtrail.query.export.asking import Asked, Linked
@@ -131,7 +132,8 @@ def _objects(
         state = state_of(linked.stored)
         yield between + _encode(_object(asked, linked, state, object_types))
         between = b",\n"
-        for held in state.executions.values():
+        # In the order they are shown in: the order they are kept in depends on how they came.
+        for held in sorted(state.executions.values(), key=lambda held: display_key(merged_block(held))):
             write(_encode(_event(held, event_types)))
 
 
