@@ -93,7 +93,11 @@ def test_a_port_that_is_none_is_told(place):
 def test_on_a_terminal_it_waits_for_ctrl_c_and_removes_its_store(place, ending):
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*PROGRAM, *ANY_PORT], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(place)
+        [*PROGRAM, *ANY_PORT],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(place, PYTHONFAULTHANDLER="1"),
     )
     os.close(theirs)
     try:
@@ -106,12 +110,34 @@ def test_on_a_terminal_it_waits_for_ctrl_c_and_removes_its_store(place, ending):
 
         process.send_signal(ending)
 
-        assert process.wait(60) == 0
+        try:
+            assert process.wait(60) == 0
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # says where every thread stands
+            process.wait()
+            pytest.fail(f"it did not end: {os.read(ours, 65_536).decode(errors='replace')}")
     finally:
         process.kill()
         process.wait()
         os.close(ours)
     assert left_behind(place) == []
+
+
+def test_an_end_that_python_drops_is_known_all_the_same():
+    script = (
+        "import os, signal, sys\n"
+        "from flowtrail.cli.demo import _interrupted_by_any_end\n"
+        "class Finalised:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        sum(range(1000))\n"
+        "told = _interrupted_by_any_end()\n"
+        "Finalised()\n"
+        "print('went on', told)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "went on [15]\n"
 
 
 def test_the_story_is_told_anew_each_time_and_ends_about_now():

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,7 +20,7 @@ from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
 from flowtrail.cli.importing import Totals, import_file, send
 from flowtrail.cli.target import Client
 from flowtrail.intake.importers import Batch, ImportOptions
-from flowtrail.model.clock import monotonic_s, now_us
+from flowtrail.model.clock import monotonic_s, now_us, sleep_s
 from flowtrail.simulator.story import story
 from flowtrail.simulator.workload import RECORDS_A_TRANSACTION, Workload, bodies
 
@@ -35,6 +34,7 @@ LOGS: Final = (
     ),
 )
 _LAST_PORT: Final = 65_535
+_LOOK_S: Final = 0.5
 _GENERATED: Final = Workload(transactions=2_000, seed=4711)
 
 
@@ -53,17 +53,35 @@ def command(
     if folder is not None and not folder.is_dir():
         raise Failure(f"there is no folder {folder}", NOT_FOUND)
     try:
-        # A closed window and a `kill` are Ctrl-C too: whichever it is, the store goes.
-        for each in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.default_int_handler)
+        told = _interrupted_by_any_end()
         with tempfile.TemporaryDirectory(prefix="flowtrail-demo-") as place:
-            return _demonstrate(f"sqlite:{place}/store", _free(port), folder)
+            return _demonstrate(f"sqlite:{place}/store", _free(port), folder, told)
     except KeyboardInterrupt:
         errors.print("stopped; the store is gone")
         return 0
 
 
-def _demonstrate(store: str, port: int, folder: Path | None) -> int:
+def _interrupted_by_any_end() -> list[int]:
+    """A closed window and a `kill` are Ctrl-C too: whichever it is, the store goes. Gives the signals that came.
+
+    They interrupt whatever is under way; but Python drops what is raised inside a callback of its garbage collector,
+    and then the list still knows.
+    """
+    told: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        told.append(number)
+        raise KeyboardInterrupt
+
+    ends = [signal.SIGTERM, signal.SIGHUP]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # ignored in the background of a script
+        ends.append(signal.SIGINT)
+    for each in ends:
+        signal.signal(each, interrupt)
+    return told
+
+
+def _demonstrate(store: str, port: int, folder: Path | None, told: list[int]) -> int:
     from flowtrail.server.run import serving
 
     began = monotonic_s()
@@ -83,8 +101,9 @@ def _demonstrate(store: str, port: int, folder: Path | None) -> int:
         if not sys.stdout.isatty():
             return _try(commands)
         answers.print("\nReady. Ctrl-C ends it and removes the store.")
-        threading.Event().wait()
-    return 0
+        while not told:
+            sleep_s(_LOOK_S)
+        raise KeyboardInterrupt
 
 
 def _free(port: int) -> int:
