@@ -99,7 +99,10 @@ class Torture:
     def _kill_at_an_instant(self, whom: str, producers: list[Producer]) -> None:
         time.sleep(self.random.random() * 0.3)
         self.under_load += any(producer.is_alive() for producer in producers)
-        assert self.server.kill(whom), f"nobody to kill: {whom}"
+        if not self.server.kill(whom):
+            # It was dying of the round before when it was seen.
+            self._wait_for_victim(whom)
+            assert self.server.kill(whom), f"nobody to kill: {whom}"
         self.deaths[f"instant {whom}"] += 1
 
     def _wait_for_trap(self, point: str) -> None:
