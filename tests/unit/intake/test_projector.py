@@ -157,10 +157,17 @@ def test_what_was_folded_on_a_write_that_failed_is_dropped_with_it(store, failin
     assert check(store).ok
 
 
-@pytest.mark.parametrize("pressed", [False, True])
-def test_what_is_little_is_visible_slice_by_slice_and_what_presses_at_once(store, monkeypatch, pressed):
+@pytest.mark.parametrize(
+    ("pressed", "scattered", "at_once"),
+    [(10_000, 0.0, False), (100, 0.0, True), (10_000, 0.5, True)],
+    ids=["little", "much", "of few transactions"],
+)
+def test_what_is_little_and_of_many_is_visible_slice_by_slice_and_all_else_at_once(
+    store, monkeypatch, pressed, scattered, at_once
+):
     monkeypatch.setattr("flowtrail.intake.projector.PROMPT_RECORDS", 20)
-    monkeypatch.setattr("flowtrail.intake.projector.PRESSED", 100 if pressed else 10_000)
+    monkeypatch.setattr("flowtrail.intake.projector.PRESSED", pressed)
+    monkeypatch.setattr("flowtrail.intake.projector.SCATTERED", scattered)
     pages, records = Journaling(store), story(6, 40)
     told = canonical(records)
     for first in range(0, len(told), 10):
@@ -180,7 +187,7 @@ def test_what_is_little_is_visible_slice_by_slice_and_what_presses_at_once(store
 
     steps = sorted(set(seen_at))
     last = -(-len(told) // 10)
-    assert steps == ([0, last] if pressed else sorted({0, *range(2, last, 2), last}))
+    assert steps == ([0, last] if at_once else sorted({0, *range(2, last, 2), last}))
     assert differences(seen(store), expected(records)) == []
     assert check(store).ok
 
