@@ -54,24 +54,28 @@ class Way:
             return self._set(after)
         if self.sort == "updated":
             return self._ticks(after, size)
-        column, row = self.sort, "row" if self.by_row else "NULL"
+        ranges, row = self._ranges(), "row" if self.by_row else "NULL"
         covered = ", ended, version" if self.covered else ""
+        parts = [
+            self._below(after, part, f"{self.sort} AS instant, id, {row} AS row{covered}", f"LIMIT {size}")
+            for part in ranges
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        union = " UNION ".join(f"SELECT * FROM ({part.text})" for part in parts)
+        values = tuple(value for part in parts for value in part.values)
+        return Sql(f"SELECT * FROM ({union}) ORDER BY instant DESC, id DESC LIMIT {size}", values)
+
+    def _below(self, after: Key | None, part: Sql, columns: str, limit: str) -> Sql:
+        """A query for columns of one index range below `after`, in order."""
+        column = self.sort
         # One upper bound only: of two, SQLite may start reading at the wider one.
         bound, values = f"{column} >= ? AND {column} < ?", (self.within.since, self._until(after))
         if after is not None:
             bound += f" AND NOT ({column} = ? AND id >= ?)"
             values += after  # type: ignore[assignment]
-        ranges = self._ranges()
-        texts = [
-            f"SELECT {column} AS instant, id, {row} AS row{covered} FROM {part.text} AND {bound}"
-            f" ORDER BY {column} DESC, id DESC LIMIT {size}"
-            for part in ranges
-        ]
-        if len(texts) == 1:
-            return Sql(texts[0], ranges[0].values + values)
-        union = " UNION ".join(f"SELECT * FROM ({text})" for text in texts)
-        bound_values = tuple(value for part in ranges for value in part.values + values)
-        return Sql(f"SELECT * FROM ({union}) ORDER BY instant DESC, id DESC LIMIT {size}", bound_values)
+        text = f"SELECT {columns} FROM {part.text} AND {bound} ORDER BY {column} DESC, id DESC {limit}"
+        return Sql(text, part.values + values)
 
     def end(self, connection: sqlite3.Connection, after: Key | None, size: int) -> Key | None:
         """Where the slice below `after` ends and the next one goes on; None when nothing can follow it."""
@@ -80,11 +84,16 @@ class Way:
         if self.sort == "updated":
             tick = connection.execute(*self._lowest_tick(after, size)).fetchone()
             return None if tick is None else (tick[0] << TICK_BITS, LOWEST_ID)
-        part = self.slice(after, size)
-        row = connection.execute(
-            f"SELECT instant, id FROM ({part.text}) ORDER BY instant DESC, id DESC LIMIT 1 OFFSET {size - 1}",
-            part.values,
-        ).fetchone()
+        ranges, last = self._ranges(), f"LIMIT 1 OFFSET {size - 1}"
+        if len(ranges) == 1:
+            # Asked of the index itself: SQLite sorts a slice again, 32,768 rows in 15 ms instead of 1.
+            query = self._below(after, ranges[0], f"{self.sort}, id", last)
+        else:
+            part = self.slice(after, size)
+            query = Sql(
+                f"SELECT instant, id FROM ({part.text}) ORDER BY instant DESC, id DESC {last}", part.values
+            )
+        row = connection.execute(query.text, query.values).fetchone()
         return None if row is None else (row[0], row[1])
 
     def total(self, connection: sqlite3.Connection, totals: Mapping[int, int]) -> int | None:
