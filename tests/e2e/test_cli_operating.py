@@ -62,6 +62,22 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(flowtrail, words, mend):
     assert mend in looked.out
 
 
+def test_doctor_knows_what_a_misspelled_variable_was_to_be(flowtrail, monkeypatch):
+    monkeypatch.setenv("FLOWTRAIL_REDACTIONS", "rules.json")
+    monkeypatch.setenv("FLOWTRAIL_SPILL_DIRECTORY", "/tmp/spill")
+    monkeypatch.setenv("FLOWTRAIL_OVERLOAD", "drop-oldest")
+    monkeypatch.setenv("FLOWTRAIL_SERVICE_HOST", "10.0.0.1")
+
+    looked = flowtrail("doctor", "--json")
+
+    odd = [(each["told"], each["mend"]) for each in json.loads(looked.out) if each["what"] == "environment"]
+    assert odd == [
+        ("nobody reads FLOWTRAIL_REDACTIONS", "did you mean FLOWTRAIL_REDACTION?"),
+        ("nobody reads FLOWTRAIL_SPILL_DIRECTORY", "did you mean FLOWTRAIL_SPILL_DIR?"),
+    ]
+    assert looked.code == 1
+
+
 def test_doctor_sees_that_a_key_is_missing(flowtrail, monkeypatch):
     with serving("memory:", writing=True, api_key="a-long-secret") as url:
         looked = flowtrail("doctor", "--url", url)

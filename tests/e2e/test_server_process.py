@@ -188,6 +188,15 @@ def test_settings_come_from_the_environment_too(store, tmp_path):
         assert httpx2.get(server.url + "/v1/flows", headers=given).status_code == 200
 
 
+def test_a_misspelled_variable_is_told_and_does_not_keep_the_server_from_starting(store):
+    with server_process(
+        store, FLOWTRAIL_REDACTIONS="rules.json", FLOWTRAIL_SERVICE_HOST="10.0.0.1"
+    ) as server:
+        server.ready()
+    odd = [line for line in server.said if "nobody reads" in line]
+    assert odd == ["flowtrail: nobody reads FLOWTRAIL_REDACTIONS; did you mean FLOWTRAIL_REDACTION?\n"]
+
+
 def test_a_projector_that_dies_is_started_again_and_goes_on(store):
     with server_process(store) as server, server.client() as client:
         (projector,) = server.children(PROJECTING)

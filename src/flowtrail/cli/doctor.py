@@ -51,7 +51,13 @@ def command(
     server = list(_server(url or settings.url() or settings.DEFAULT_URL, wanted=url is not None))
     # Without a store of its own, a machine may still use a server that keeps one elsewhere.
     wanted = store is not None or looked_at != settings.DEFAULT_STORE or len(server) == 1
-    findings = [*_interpreter(), *_disk(looked_at), *_store(looked_at, wanted=wanted), *server]
+    findings = [
+        *_interpreter(),
+        *_environment(),
+        *_disk(looked_at),
+        *_store(looked_at, wanted=wanted),
+        *server,
+    ]
     if json:
         print_json(
             [{"what": f.what, "well": f.is_well, "told": f.told, "mend": f.mend or None} for f in findings]
@@ -76,6 +82,11 @@ def _interpreter() -> Iterator[Finding]:
         yield Finding("clock", False, "before 2024: records would be refused or misplaced", "set the clock")
     else:
         yield Finding("clock", True, "plausible")
+
+
+def _environment() -> Iterator[Finding]:
+    for name, meant in settings.misspelled():
+        yield Finding("environment", False, f"nobody reads {name}", f"did you mean {meant}?")
 
 
 def _disk(store: str) -> Iterator[Finding]:

@@ -4,6 +4,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from flowtrail.cli.console import errors, safe
+from flowtrail.cli.settings import misspelled
+
 
 def command(
     *,
@@ -25,4 +28,6 @@ def command(
     """
     from flowtrail.server.run import serve
 
+    for name, meant in misspelled():
+        errors.print(f"flowtrail: nobody reads {safe(name)}; did you mean {meant}?")
     return serve(store=store, host=host, port=port, intake_workers=intake_workers)

@@ -7,6 +7,15 @@ from typing import Final
 DEFAULT_STORE: Final = "sqlite:./flowtrail-data"
 DEFAULT_URL: Final = "http://127.0.0.1:8765"
 
+_PREFIX: Final = "FLOWTRAIL_"
+_OWN: Final = (
+    "FLOWTRAIL_URL",
+    "FLOWTRAIL_STORE",
+    "FLOWTRAIL_API_KEY",
+    "FLOWTRAIL_DEBUG",
+    "FLOWTRAIL_DEMO_DATA",
+)
+
 
 def url() -> str | None:
     """FLOWTRAIL_URL: the server that commands ask when neither --url nor --store is given."""
@@ -32,6 +41,28 @@ def demo_data() -> Path | None:
     """FLOWTRAIL_DEMO_DATA: a folder with real logs for `flowtrail demo`."""
     named = os.environ.get("FLOWTRAIL_DEMO_DATA")
     return Path(named) if named else None
+
+
+def misspelled() -> list[tuple[str, str]]:
+    """(variable, the one that is probably meant) of those that nobody reads and that look like one that is read."""
+    # Only when something is odd: the tables of the server and of the producer are not for every command to load.
+    odd = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in _OWN)
+    if not odd:
+        return []
+    from difflib import get_close_matches
+
+    from flowtrail.sdk.settings import SETTINGS as PRODUCER
+    from flowtrail.server.settings import SETTINGS as SERVER
+
+    # What the names have in common says nothing about how alike they are.
+    read = [name.removeprefix(_PREFIX) for name in {*_OWN, *(row.variable for row in (*SERVER, *PRODUCER))}]
+    found = []
+    for name in odd:
+        word = name.removeprefix(_PREFIX)
+        near = get_close_matches(word, sorted(read), n=1)
+        if word not in read and near:
+            found.append((name, _PREFIX + near[0]))
+    return found
 
 
 def without(*names: str) -> dict[str, str]:
