@@ -15,8 +15,6 @@ from flowtrail.model.conditions import (
     BlockHas,
     Condition,
     DurationIs,
-    FlowIs,
-    HasFailures,
     HasTerm,
     HasTermPrefix,
     IdIs,
@@ -25,9 +23,9 @@ from flowtrail.model.conditions import (
     Moment,
     Not,
     StatusIs,
-    TypeIs,
 )
 from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term
+from flowtrail.storage.cohorts import cohorts_of
 from flowtrail.storage.mongodb.names import Cohort
 from flowtrail.storage.mongodb.rows import found_by_cohort, found_by_term, transaction_key
 
@@ -58,34 +56,6 @@ UNKNOWN: Final = Compiled({}, exact=False)
 def nothing() -> Compiled:
     """What no document meets."""
     return Compiled({"_id": {"$in": []}})
-
-
-def cohorts_of(condition: Condition, cohorts: Mapping[int, Cohort]) -> frozenset[int] | None:
-    """The cohorts in which the condition holds; None when it asks for more than cohorts know."""
-    match condition:
-        case StatusIs(status):
-            return frozenset(number for number, cohort in cohorts.items() if cohort.status == status)
-        case FlowIs(flow):
-            return frozenset(number for number, cohort in cohorts.items() if cohort.flow == flow)
-        case TypeIs(object_type):
-            return frozenset(
-                number for number, cohort in cohorts.items() if cohort.object_type == object_type
-            )
-        case HasFailures():
-            return frozenset(number for number, cohort in cohorts.items() if cohort.has_failures)
-        case Not(part):
-            inner = cohorts_of(part, cohorts)
-            return None if inner is None else frozenset(cohorts) - inner
-        case AllOf(parts) | AnyOf(parts):
-            found = frozenset(cohorts) if isinstance(condition, AllOf) else frozenset[int]()
-            for part in parts:
-                inner = cohorts_of(part, cohorts)
-                if inner is None:
-                    return None
-                found = found & inner if isinstance(condition, AllOf) else found | inner
-            return found
-        case _:
-            return None
 
 
 class Compiler:

@@ -26,7 +26,8 @@ from flowtrail.model.conditions import (
     StatusIs,
 )
 from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term, is_counted
-from flowtrail.storage.mongodb.compile import Filter, cohort_keys, cohorts_of, prefix_filter
+from flowtrail.storage.cohorts import cohorts_of
+from flowtrail.storage.mongodb.compile import Filter, cohort_keys, prefix_filter
 from flowtrail.storage.mongodb.names import Cohort
 from flowtrail.storage.mongodb.reading import Rows
 from flowtrail.storage.mongodb.rows import (

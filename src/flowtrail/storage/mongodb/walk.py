@@ -14,9 +14,10 @@ from flowtrail.model.conditions import AllOf, Between, Condition
 from flowtrail.projection.matching import matches, needs_state
 from flowtrail.projection.state import State
 from flowtrail.storage.budget import Budget
+from flowtrail.storage.cohorts import cohorts_of
 from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.mongodb.changelog import count_changed
-from flowtrail.storage.mongodb.compile import COLUMNS, Compiled, Compiler, Filter, all_of, cohorts_of
+from flowtrail.storage.mongodb.compile import COLUMNS, Compiled, Compiler, Filter, all_of
 from flowtrail.storage.mongodb.connection import Document
 from flowtrail.storage.mongodb.names import Cohort
 from flowtrail.storage.mongodb.orders import EndedOrder, OpenedOrder, Order, SetOrder, UpdatedOrder

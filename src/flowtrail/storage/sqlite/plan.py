@@ -7,8 +7,9 @@ from math import isqrt
 from typing import Final
 
 from flowtrail.model.conditions import AllOf, AnyOf, Between, BlockHas, Condition, IsLate, IsStuck, KeyStarts
+from flowtrail.storage.cohorts import cohorts_of
 from flowtrail.storage.interface import Selection
-from flowtrail.storage.sqlite.compile import EVERY, Compiler, Sql, both, cohorts_of, shortest_patience
+from flowtrail.storage.sqlite.compile import EVERY, Compiler, Sql, both, shortest_patience
 from flowtrail.storage.sqlite.names import Cohort
 from flowtrail.storage.sqlite.slices import Key, Way
 from flowtrail.storage.sqlite.sources import MAX_MERGED, Cohorts, Opened, Range, Source, sources_of

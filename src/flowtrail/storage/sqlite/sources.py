@@ -24,7 +24,8 @@ from flowtrail.model.conditions import (
     StatusIs,
 )
 from flowtrail.projection.terms import BLOCK_TERM_STATUSES, block_term, key_value_prefix
-from flowtrail.storage.sqlite.compile import Sql, after_prefix, cohorts_of
+from flowtrail.storage.cohorts import cohorts_of
+from flowtrail.storage.sqlite.compile import Sql, after_prefix
 from flowtrail.storage.sqlite.names import Cohort
 from flowtrail.storage.sqlite.rows import TICK_BITS
 

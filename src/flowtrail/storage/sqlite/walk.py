@@ -7,9 +7,10 @@ from typing import Any, Final
 from flowtrail.model.conditions import AllOf, Between
 from flowtrail.projection.matching import matches, needs_state
 from flowtrail.storage.budget import Budget
+from flowtrail.storage.cohorts import cohorts_of
 from flowtrail.storage.interface import Cursor, Selected, Selection
 from flowtrail.storage.sqlite.changelog import count_changed
-from flowtrail.storage.sqlite.compile import EVERY, cohorts_of
+from flowtrail.storage.sqlite.compile import EVERY
 from flowtrail.storage.sqlite.plan import Scene, covering, plan
 from flowtrail.storage.sqlite.slices import Key, Way
 from flowtrail.storage.sqlite.snapshot import STORED_COLUMNS, Snapshot
