@@ -2,8 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
@@ -83,34 +82,31 @@ def detail(named: Any = None, /, **details: Any) -> None:
 def carry(function: Callable[P, R]) -> Callable[P, R]:
     """The function, run in whatever thread as part of what is current now: for pools and threads of one's own."""
     entry = innermost()
-
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def carried_on(*args: P.args, **named: P.kwargs) -> Any:
-            with _being(entry):
-                return await function(*args, **named)
-
-        return carried_on  # type: ignore[return-value]
-
-    @functools.wraps(function)
-    def carried(*args: P.args, **named: P.kwargs) -> R:
-        with _being(entry):
-            return function(*args, **named)
-
-    return carried
+    return _of_its_kind(function, lambda *_: _Carried(entry))
 
 
-@contextmanager
-def _being(entry: Any) -> Generator[None]:
-    outside = current.get()
-    paused = pauses(entry, outside)
-    current.set(entry)
-    try:
-        yield
-    finally:
-        current.set(outside)
-        for pause in paused:
+class _Carried:
+    """What was current elsewhere, for one call: it neither begins nor ends with that."""
+
+    __slots__ = ("_entry", "_outside", "_pauses")
+
+    def __init__(self, entry: Any) -> None:
+        self._entry = entry
+
+    def start(self) -> Any:
+        return self._entry
+
+    def close(self, raised: BaseException | None) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        self._outside = current.get()
+        self._pauses = pauses(self._entry, self._outside)
+        current.set(self._entry)
+
+    def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
+        current.set(self._outside)
+        for pause in self._pauses:
             pause.end()
 
 
@@ -125,6 +121,11 @@ def work_of(function: Callable[P, R], opener: Opener) -> Callable[P, R]:
         text = "%s was decorated, which takes functions and methods; it stays as it is"
         warn_once(f"decorated {kind}", text, kind)
         return function
+    return _of_its_kind(function, opener)
+
+
+def _of_its_kind(function: Callable[P, R], opener: Opener) -> Callable[P, R]:
+    given: Any = function
     if inspect.isasyncgenfunction(function):
         return cast("Callable[P, R]", iterated_asynchronously(given, opener))
     if inspect.isgeneratorfunction(function):

@@ -171,6 +171,29 @@ def test_threads_are_handed_what_is_current(sink, handed):
     }
 
 
+def test_a_generator_that_is_handed_on_works_for_whoever_handed_it(sink):
+    def lines():
+        for name in ("a", "b"):
+            with flowtrail.block(name):
+                yield name
+
+    async def pages():
+        with flowtrail.block("c"):
+            yield "c"
+
+    async def read(carried):
+        return [(page, flowtrail.current_block()) async for page in carried()]
+
+    with flowtrail.transaction("order", "4711") as order, order.block("fan out"):
+        carried, asynchronous = flowtrail.carry(lines), flowtrail.carry(pages)
+        with ThreadPoolExecutor(1) as pool:
+            read_there = pool.submit(lambda: [(line, flowtrail.current_block()) for line in carried()])
+            assert read_there.result(10) == [("a", None), ("b", None)]
+            assert pool.submit(asyncio.run, read(asynchronous)).result(10) == [("c", None)]
+
+    assert parents(sink) == {"fan out": None, **dict.fromkeys("abc", "fan out")}
+
+
 def test_a_thread_that_was_handed_nothing_knows_nothing_and_may_use_the_transaction(sink):
     seen = []
 

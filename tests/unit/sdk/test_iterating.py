@@ -49,6 +49,7 @@ DECORATORS = {
     "block": flowtrail.block,
     "block by name": flowtrail.block("map", stage="processing"),
     "tracked": flowtrail.tracked("order", "order_id"),
+    "carry": flowtrail.carry,
     "twice": lambda function: flowtrail.block("outer")(flowtrail.block("inner")(function)),
 }
 
