@@ -160,6 +160,29 @@ def test_decoding_goes_on_while_a_commit_waits_for_the_disk(intake, store, monke
     until(lambda: (intake.waiting_bodies, intake.waiting_bytes) == (0, 0))
 
 
+@pytest.mark.parametrize(("together", "commits"), [(1 << 20, 1), (1, 5)])
+def test_bodies_that_wait_together_are_decoded_together_up_to_a_bound(store, monkeypatch, together, commits):
+    monkeypatch.setattr(module, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(module, "TOGETHER_BYTES", together)
+    monkeypatch.setattr(committer, "QUICK_S", 60.0)
+    made = Intake(store)
+    turns, submit = made.committer.turns, made.committer.submit
+
+    def submitted(*given):
+        submit(*given)
+        until(lambda: len(turns._line) == 2)  # the committer stands in line, behind the decoder
+
+    monkeypatch.setattr(made.committer, "submit", submitted)
+    with turns.taken():
+        made.start()
+        futures = [made.accept("default", body(link()), NDJSON, None) for _ in range(5)]
+    receipts = [future.result(WAIT_S) for future in futures]
+    made.close()
+
+    assert [receipt.accepted for receipt in receipts] == [1] * 5
+    assert made.committer.counts.commits == commits
+
+
 @pytest.mark.parametrize("limit", ["MAX_WAITING_BODIES", "MAX_WAITING_BYTES"])
 def test_more_bodies_than_intake_may_hold_are_asked_to_come_back(intake, monkeypatch, limit):
     going_on = threading.Event()

@@ -1,6 +1,6 @@
 """The way in: bodies of requests are decoded on one thread and committed on another, many of them at once.
 
-accept -> bodies that wait -> decode thread -> `Committer`. Nothing here touches the store: while it fails, bodies are
+accept -> bodies that wait -> decode thread -> `Committer`. Both compute by turns (`turns`). Nothing here touches the store: while it fails, bodies are
 turned away before anybody decodes them.
 """
 
@@ -19,6 +19,7 @@ from flowtrail.intake.redacting import redact
 from flowtrail.intake.wire import Decoded, decode_body
 from flowtrail.model.clock import Clock, monotonic_s, now_us
 from flowtrail.model.errors import FlowtrailError, Refusal
+from flowtrail.model.limits import MAX_PAGE_BYTES
 from flowtrail.model.points import reach
 from flowtrail.model.redaction import Redaction
 from flowtrail.storage.interface import Store
@@ -33,6 +34,12 @@ MAX_WAITING_BODIES: Final = 2_000
 SWITCH_S: Final = 0.0005
 """How long a thread may keep the interpreter while another one wants it. A commit gives it away at every call of the
 store and has to get it back from the decoder each time: with Python's 5 ms, acknowledgements take 3 × as long."""
+
+PATIENCE_S: Final = 0.005
+"""How long decoding waits while a group is being written, which takes less unless the store is slow; then both go on
+side by side."""
+TOGETHER_BYTES: Final = MAX_PAGE_BYTES
+"""Of bodies that are decoded before what is decoded already may be written."""
 
 Policy = Callable[[str, str, Decoded], None]
 """Given tenant, principal and what was decoded; raises Refusal for what they may not send."""
@@ -143,26 +150,42 @@ class Intake:
         return self.committer.refusal()
 
     def _decode(self) -> None:
+        turns = self.committer.turns
+        has_turn, size = False, 0
         while (item := self._bodies.get()) is not None:
-            try:
-                decoded = item.reader(
-                    item.tenant, item.body, item.content_type, item.content_encoding, item.received_at
-                )
-                if self._redaction is not None:
-                    self._redact(decoded, self._redaction)
-                reach("decoded")
-                if self._policy is not None:
-                    self._policy(item.tenant, item.principal, decoded)
-            except Refusal as refusal:
-                self.committer.count_refused(refusal)
-                resolve(item.future, refusal)
-            except Exception as error:
-                log.exception("a body cannot be decoded")
-                resolve(item.future, error)
-            else:
-                self.committer.submit(item.tenant, decoded, item.future)
-            with self._lock:
-                self._count(item, -1)
+            if has_turn and size + len(item.body) > TOGETHER_BYTES:
+                turns.give()
+                has_turn = False
+            if not has_turn:
+                has_turn, size = turns.take(PATIENCE_S), 0
+            self._read(item)
+            size += len(item.body)
+            if has_turn and self._bodies.empty():
+                turns.give()
+                has_turn = False
+        if has_turn:
+            turns.give()
+
+    def _read(self, item: _Body) -> None:
+        try:
+            decoded = item.reader(
+                item.tenant, item.body, item.content_type, item.content_encoding, item.received_at
+            )
+            if self._redaction is not None:
+                self._redact(decoded, self._redaction)
+            reach("decoded")
+            if self._policy is not None:
+                self._policy(item.tenant, item.principal, decoded)
+        except Refusal as refusal:
+            self.committer.count_refused(refusal)
+            resolve(item.future, refusal)
+        except Exception as error:
+            log.exception("a body cannot be decoded")
+            resolve(item.future, error)
+        else:
+            self.committer.submit(item.tenant, decoded, item.future)
+        with self._lock:
+            self._count(item, -1)
 
     def _redact(self, decoded: Decoded, rules: Redaction) -> None:
         counts = redact(decoded, rules)

@@ -11,12 +11,14 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
 from flowtrail.intake.attempts import LONGEST_PAUSE_S, Attempts, Stopped
 from flowtrail.intake.paging import Chain, Submission, build_pages, open_chain, submission_of
 from flowtrail.intake.receipts import Counts, IntakeFull, IntakePaused, Receipt
+from flowtrail.intake.turns import Turns
 from flowtrail.intake.wire import Decoded
 from flowtrail.model.clock import Clock, monotonic_s, now_us
 from flowtrail.model.errors import FlowtrailError, PageConflict, Refusal, StoreError, StoreFull
@@ -38,6 +40,9 @@ APPEND_PAGES: Final = 16
 """Pages in one append: at most 16 MiB, whatever a batch holds."""
 ANSWER_S: Final = 8.0
 """After so long a batch is answered with "unknown", whatever the store does: clients give up at 10 s."""
+QUICK_S: Final = 0.002
+"""An append that takes less is not worth decoding beside: its thread would have to get the interpreter back from the
+decoder at every call of the store. What takes longer is waiting, and others compute meanwhile."""
 WATCH_S: Final = 0.25
 RETRY_S: Final = 1.0
 """What clients are told to wait where it is not the store that fails."""
@@ -63,6 +68,10 @@ class Committer:
         self._closing = False
         self._closed = threading.Event()
         self._attempts = Attempts(self._store_failed)
+        self._append_s = 0.0
+        """How long the last append took."""
+        self.turns = Turns()
+        """For whoever prepares batches: see there."""
         self._threads = [
             threading.Thread(target=self._run, name="commit", daemon=True),
             threading.Thread(target=self._watch, name="commit-watch", daemon=True),
@@ -158,27 +167,35 @@ class Committer:
     # --- the commit thread --------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while group := self._take():
-            try:
-                self._commit(group)
-            except Stopped:
-                return
-            except Exception as error:
-                log.exception("a group of batches cannot be written; its writer is given up")
-                self._rename()
-                self._attempts.forget()
-                for batch in group:
-                    self._answer(batch, error)
+        while self._wait():
+            with ExitStack() as turn:
+                turn.enter_context(self.turns.taken())
+                group = self._take()
+                try:
+                    self._commit(group, turn)
+                except Stopped:
+                    return
+                except Exception as error:
+                    log.exception("a group of batches cannot be written; its writer is given up")
+                    self._rename()
+                    self._attempts.forget()
+                    for batch in group:
+                        self._answer(batch, error)
             with self._changed:
                 self._group = []
                 for batch in group:
                     self._count(batch, -1)
 
-    def _take(self) -> list[Submission]:
-        """The next group: all that is queued, up to a bound. Empty when there will be no more."""
+    def _wait(self) -> bool:
+        """Wait for something in the queue; False when there will be no more."""
         with self._changed:
             while not self._queue and not self._closing:
                 self._changed.wait()
+            return bool(self._queue)
+
+    def _take(self) -> list[Submission]:
+        """The next group: all that is queued, up to a bound."""
+        with self._changed:
             records = size = 0
             while self._queue and records < GROUP_RECORDS and size < GROUP_BYTES:
                 batch = self._queue.popleft()
@@ -187,12 +204,13 @@ class Committer:
                 size += batch.size_bytes
             return list(self._group)
 
-    def _commit(self, group: list[Submission]) -> None:
-        """Make a group durable, however long that takes, and answer it. Raises: Stopped."""
+    def _commit(self, group: list[Submission], turn: ExitStack) -> None:
+        """Make a group durable, however long that takes, and answer it; `turn` is given back while a slow store is
+        waited for. Raises: Stopped."""
         conflicts = 0
         while True:
             try:
-                tokens = self._write(group)
+                tokens = self._write(group, turn)
                 break
             except PageConflict as conflict:
                 log.critical(
@@ -214,7 +232,7 @@ class Committer:
             receipt = Receipt(accepted, decoded.rejected, self._journal.durability, token, decoded.redacted)
             self._answer(batch, receipt)
 
-    def _write(self, group: list[Submission]) -> dict[str, str]:
+    def _write(self, group: list[Submission], turn: ExitStack) -> dict[str, str]:
         """Bring a group into the journal; by tenant, the token that covers it. Raises: PageConflict, Stopped."""
         chains = {batch.tenant: self._chain(batch.tenant) for batch in group}
         received_at = self._clock()
@@ -224,6 +242,8 @@ class Committer:
             batches = [batch for batch in group if batch.tenant == tenant and not batch.answered]
             built[tenant] = build_pages(chain, batches, received_at)
         pages = [page for own in built.values() for page in own]
+        if self._append_s > QUICK_S:
+            turn.close()
         for start in range(0, len(pages), APPEND_PAGES):
             self._append(pages[start : start + APPEND_PAGES])
         tokens = {}
@@ -235,7 +255,9 @@ class Committer:
 
     def _append(self, pages: list[Page]) -> None:
         reach("before_append")
+        began = monotonic_s()
         self._attempts.until_done(partial(self._journal.append, pages))
+        self._append_s = monotonic_s() - began
         reach("appended")
         self.counts.commits += 1
         for page in pages:
