@@ -86,7 +86,7 @@ def check(store: Store, expect: str | None = None, progress: Progress | None = N
 def _read_cells(store: Store, sums: Sums) -> tuple[Moment, bool]:
     """Read every cell; the moment, and whether nothing was written while they were read."""
     for _ in range(TRIES):
-        moment = present_moment(store.changes)
+        moment = present_moment(store)
         sums.read_cells(store)
         if not moment.passed(store.changes):
             return moment, True

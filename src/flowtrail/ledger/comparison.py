@@ -31,6 +31,8 @@ class Moment:
     generation: str
     revision: int
     position: Position
+    durable: Position
+    """How far the journal reached then: whatever was shown stood in these pages."""
 
     def passed(self, changes: ChangeReader) -> bool:
         """Whether the views changed since."""
@@ -38,12 +40,13 @@ class Moment:
         return (revision.generation, revision.number) != (self.generation, self.revision)
 
 
-def present_moment(changes: ChangeReader) -> Moment:
+def present_moment(store: Store) -> Moment:
     """The present revision, with the position that belongs to it."""
     while True:
-        revision = changes.revision()
-        moment = Moment(revision.generation, revision.number, changes.visible())
-        if not moment.passed(changes):
+        revision, position = store.changes.revision(), store.changes.visible()
+        durable = {head.writer.ordinal: head.sequence for head in store.journal.heads()}
+        moment = Moment(revision.generation, revision.number, position, durable)
+        if not moment.passed(store.changes):
             return moment
 
 
@@ -144,11 +147,20 @@ class Comparison:
         else:
             self._moved_beyond += 1
         folded, state = refold(key[0], self._due(entries)), self._loaded(stored)
+        ahead = self._may_have_been_ahead(entries)
         if folded is not None:
             self._sums.expect(key, folded)
-            self._sums.moving(key[0], folded)
+            self._sums.moving(key[0], folded, ahead=ahead)
         if state is not None:
-            self._sums.moving(key[0], _as_it_is(state))
+            self._sums.moving(key[0], _as_it_is(state), ahead=ahead)
+
+    def _may_have_been_ahead(self, entries: list[Entry]) -> bool:
+        """Whether a batch that was half written at the moment may have shown more of it than the position says."""
+        moment = self._moment
+        return any(
+            covers(moment.durable, entry.page) and not covers(moment.position, entry.page)
+            for entry in entries
+        )
 
     def _loaded(self, stored: Stored) -> State | None:
         try:

@@ -23,6 +23,7 @@ class Sums:
         self._cells, self._terms = Runs(), Runs()
         self._recount = Recount(self._cells, JOURNAL)
         self._moving: set[tuple[str, str]] = set()
+        self._ahead: set[tuple[str, str]] = set()
 
     def close(self) -> None:
         """Give memory and temporary files back."""
@@ -42,12 +43,16 @@ class Sums:
         for term in folded.terms:
             self._terms.add((tenant, term, folded.header.opened_at, own), JOURNAL)
 
-    def moving(self, tenant: str, folded: Refold) -> None:
-        """A state of a transaction that changed after the moment: cells of its flow may be ahead.
+    def moving(self, tenant: str, folded: Refold, *, ahead: bool = False) -> None:
+        """A state of a transaction that changed after the moment: cells of its flow may be ahead, and were maybe
+        `ahead` of what is expected at the moment already.
 
         Which of them cannot be told from its states: one that came and went in between counted in others.
         """
-        self._moving.update({(tenant, folded.header.flow), (tenant, "")})
+        flows = {(tenant, folded.header.flow), (tenant, "")}
+        self._moving |= flows
+        if ahead:
+            self._ahead |= flows
 
     def compare_terms(self, store: Store, report: Report, revision: int) -> None:
         """Terms equal the states, but for transactions that changed after `revision`."""
@@ -76,8 +81,10 @@ class Sums:
             )
 
     def compare_cells(self, report: Report, *, steady: bool) -> None:
-        """Cells equal the recount; unless they were read `steady`, those of flows in motion are left open."""
+        """Cells equal the recount; unless they were read `steady`, those of flows in motion are left open, and those
+        of flows that may have been ahead always are."""
         self._recount.flush()
+        left_open = self._ahead if steady else self._moving
         report.counts["cells"] = 0
         unproven = 0
         for key, values in self._cells.groups():
@@ -87,7 +94,7 @@ class Sums:
             if found == expected and (not stored or found):
                 continue
             place = unflat(key)
-            if not steady and (place.tenant, place.group[0]) in self._moving:
+            if (place.tenant, place.group[0]) in left_open:
                 unproven += 1
                 continue
             _tell(report, place, found, expected)

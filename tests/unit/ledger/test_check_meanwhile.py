@@ -4,7 +4,7 @@ import pytest
 
 from flowtrail.ledger.check import check
 from flowtrail.model.points import watch
-from flowtrail.model.records import BlockRecord
+from flowtrail.model.records import BlockRecord, EndRecord
 from flowtrail.projection.header import Header
 from flowtrail.storage.interface import Batch, Change
 from flowtrail.storage.memory.views import MemoryViewWriter
@@ -17,8 +17,7 @@ class Died(BaseException):
     """The projector is gone."""
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3])
-def test_states_that_are_ahead_of_the_position_are_no_damage(store, monkeypatch, parts):
+def write_in_part(store, monkeypatch, parts):
     """A projector died between two parts of a batch: some transactions show pages that are not folded yet."""
     monkeypatch.setattr(MemoryViewWriter, "max_changes", 1)
     later = Journaling(store, name="later")
@@ -36,8 +35,14 @@ def test_states_that_are_ahead_of_the_position_are_no_damage(store, monkeypatch,
 
     watch(die)
     with pytest.raises(Died):
-        project(store)
+        project(store, holder="one")
     watch(None)
+    return later
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_states_that_are_ahead_of_the_position_are_no_damage(store, monkeypatch, parts):
+    write_in_part(store, monkeypatch, parts)
 
     report = check(store)
 
@@ -75,6 +80,24 @@ def test_what_a_server_writes_meanwhile_is_compared_again(store, monkeypatch):
 
     assert report.ok, report.lines()
     assert "2 transactions changed meanwhile and were compared again" in report.notes
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_what_was_ahead_of_the_position_and_goes_on_meanwhile_is_no_damage(store, monkeypatch, parts):
+    later = write_in_part(store, monkeypatch, parts)
+
+    def go_on():
+        for key in (ORDER, OTHER, IDS[2]):
+            later.append([EndRecord(key, BASE + 200, "shop/1", 10, "delivered", 2, BASE + 200)])
+        project(store, holder="one")
+
+    monkeypatch.setattr(store.transactions, "iter_states", Meanwhile(store, go_on))
+
+    report = check(store)
+
+    assert report.ok, report.lines()
+    assert [note for note in report.notes if "not proven" in note]
+    assert check(store).notes == []
 
 
 def test_damage_written_meanwhile_is_found(store, monkeypatch):
