@@ -1,11 +1,11 @@
-"""What the least work possible reaches here: a bound for the figures of `flowtrail bench`, in the same unit.
+"""What the least work possible reaches here: a measure for the figures of `flowtrail bench`, in the same unit.
 
     .venv/bin/python benchmarks/bare.py [TRANSACTIONS [OPEN_TRANSACTIONS [RUNS [mongodb://…/DATABASE]]]]
 
 Two processes, as small as they can be written: one decodes bodies and commits chained pages durably, the other
 reads them, gathers, and writes a row a transaction, with two keys, pieces while it is open, and cells of one width.
 No HTTP, no instants to parse, no validation, no leaves, no terms, no lease, no replay, no late record: what a server
-has to do is missing on purpose, so that a ratio this does not reach is out of reach of a server written likewise.
+has to do is missing on purpose, so that a ratio this does not reach is hardly in reach of a server written likewise.
 """
 
 import sqlite3
@@ -32,7 +32,6 @@ RECORDS_A_BODY = 500
 BODIES_A_PAGE = 4
 PAGES_A_BATCH = 10
 MINUTE_US = 60_000_000
-
 
 Rows = list[tuple[Any, ...]]
 
@@ -211,7 +210,7 @@ def take(place: str, sent: list[bytes], answer: Connection) -> None:
 
 
 def project(place: str, pages: int, answer: Connection) -> None:
-    """The projector: read, fold, write."""
+    """The projector: read, gather, write."""
     store = opened(place)
     decode = msgspec.msgpack.Decoder(list[Record]).decode
     decompress = zstandard.ZstdDecompressor().decompress

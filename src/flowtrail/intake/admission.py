@@ -1,7 +1,7 @@
 """The way in: bodies of requests are decoded on one thread and committed on another, many of them at once.
 
-accept -> bodies that wait -> decode thread -> `Committer`. Both compute by turns (`turns`). Nothing here touches the store: while it fails, bodies are
-turned away before anybody decodes them.
+accept -> bodies that wait -> decode thread -> `Committer`. Both compute by turns (`turns`). Nothing here touches the
+store: while it fails, bodies are turned away before anybody decodes them.
 """
 
 import logging

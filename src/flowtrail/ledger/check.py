@@ -11,6 +11,7 @@ from typing import Final
 
 from flowtrail.ledger.audit import Audit
 from flowtrail.ledger.comparison import TRIES, Comparison, Moment, present_moment
+from flowtrail.ledger.heads import reached
 from flowtrail.ledger.kept import parse_kept
 from flowtrail.ledger.outside import compare_definitions, compare_links
 from flowtrail.ledger.pages import PageHeader, read_records
@@ -94,13 +95,13 @@ def _read_cells(store: Store, sums: Sums) -> tuple[Moment, bool]:
 
 
 def _check_position(report: Report, position: Position, heads: list[Head]) -> None:
-    reached = {head.writer.ordinal: head.sequence for head in heads}
+    ends = reached(heads)
     for ordinal, sequence in sorted(position.items()):
-        held = reached.get(ordinal, 0)
+        held = ends.get(ordinal, 0)
         if sequence > held:
             where = page_place(page_number(ordinal, held + 1))
             report.find("journal", where, f"the views were folded to {ordinal}/{sequence}: pages are lost")
-    behind = sum(max(sequence - position.get(ordinal, 0), 0) for ordinal, sequence in reached.items())
+    behind = sum(max(sequence - position.get(ordinal, 0), 0) for ordinal, sequence in ends.items())
     if behind:
         report.note(f"the views are {behind} pages behind the journal: compared as far as they are folded")
 
@@ -125,14 +126,14 @@ def _believe(store: Store, report: Report, views: Report, moment: Moment) -> Non
 
 def _since(store: Store, heads: list[Head], keys: set[Key]) -> dict[Key, list[Entry]]:
     """What came for these transactions in pages after the heads."""
-    reached = {head.writer.ordinal: head.sequence for head in heads}
+    read = reached(heads)
     tenants = {writer.ordinal: writer.tenant for writer in store.journal.writers()}
     gathered = Gathered()
     try:
-        while pages := store.journal.read(reached, _READ_PAGES):
+        while pages := store.journal.read(read, _READ_PAGES):
             for page in pages:
                 ordinal, sequence = split_number(page.number)
-                reached[ordinal] = sequence
+                read[ordinal] = sequence
                 try:
                     gathered.take(page.number, tenants.get(ordinal, ""), read_records(page))
                 except Damaged:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from flowtrail.ledger.heads import reached
 from flowtrail.ledger.recount import Entry, Gathered, Refold, covers, refold
 from flowtrail.ledger.report import Report
 from flowtrail.ledger.rows import derived_problems, difference_of, loaded, place_of, places_of, shown
@@ -44,7 +45,7 @@ def present_moment(store: Store) -> Moment:
     """The present revision, with the position that belongs to it."""
     while True:
         revision, position = store.changes.revision(), store.changes.visible()
-        durable = {head.writer.ordinal: head.sequence for head in store.journal.heads()}
+        durable = reached(store.journal.heads())
         moment = Moment(revision.generation, revision.number, position, durable)
         if not moment.passed(store.changes):
             return moment

@@ -9,9 +9,14 @@ from typing import Any, Final
 
 from flowtrail.ledger.pages import NamedHead, read_header
 from flowtrail.model.pages import page_number
-from flowtrail.storage.interface import Head, Journal
+from flowtrail.storage.interface import Head, Journal, Position
 
 _TAG: Final = b"flowtrail/head/1"
+
+
+def reached(heads: Iterable[Head]) -> Position:
+    """The position at which a journal with these heads ends."""
+    return {head.writer.ordinal: head.sequence for head in heads}
 
 
 class HeadHash:

@@ -15,6 +15,7 @@ from typing import Final
 
 from flowtrail.intake.projector import LEASE_S, Projector
 from flowtrail.intake.rebuild import renew_views
+from flowtrail.ledger.heads import reached
 from flowtrail.model.errors import StoreError
 from flowtrail.server.settings import inherited_store
 from flowtrail.storage import open_store
@@ -36,7 +37,7 @@ def covers(visible: Position, wanted: Position) -> bool:
 
 def durable(store: Store) -> Position:
     """How far the journal reaches on disk, of all writers."""
-    return {head.writer.ordinal: head.sequence for head in store.journal.heads()}
+    return reached(store.journal.heads())
 
 
 class Projecting:
