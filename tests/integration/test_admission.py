@@ -183,6 +183,32 @@ def test_bodies_that_wait_together_are_decoded_together_up_to_a_bound(store, mon
     assert made.committer.counts.commits == commits
 
 
+def test_what_compressed_bodies_hold_is_within_that_bound_too(store, monkeypatch):
+    lines = body(*[link() for _ in range(100)])
+    packed = gzip.compress(lines)
+    together = len(lines) // 2
+    assert 5 * len(packed) < together
+    monkeypatch.setattr(module, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(module, "TOGETHER_BYTES", together)
+    monkeypatch.setattr(committer, "QUICK_S", 60.0)
+    made = Intake(store)
+    turns, submit = made.committer.turns, made.committer.submit
+
+    def submitted(*given):
+        submit(*given)
+        until(lambda: len(turns._line) == 2)
+
+    monkeypatch.setattr(made.committer, "submit", submitted)
+    with turns.taken():
+        made.start()
+        futures = [made.accept("default", packed, NDJSON, "gzip") for _ in range(5)]
+    receipts = [future.result(WAIT_S) for future in futures]
+    made.close()
+
+    assert [receipt.accepted for receipt in receipts] == [100] * 5
+    assert made.committer.counts.commits > 1
+
+
 @pytest.mark.parametrize("limit", ["MAX_WAITING_BODIES", "MAX_WAITING_BYTES"])
 def test_more_bodies_than_intake_may_hold_are_asked_to_come_back(intake, monkeypatch, limit):
     going_on = threading.Event()

@@ -153,7 +153,8 @@ class Intake:
         turns = self.committer.turns
         has_turn, size = False, 0
         while (item := self._bodies.get()) is not None:
-            if has_turn and size + len(item.body) > TOGETHER_BYTES:
+            # What waits to be written counts too: bodies may have come compressed.
+            if has_turn and max(size + len(item.body), self.committer.queued_bytes) > TOGETHER_BYTES:
                 turns.give()
                 has_turn = False
             if not has_turn:
