@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import zstandard
 
-from flowtrail.storage.sqlite.connection import insert_many
+from flowtrail.storage.sqlite.connection import run_many
 
 BUNDLE_BYTES: Final = 4_096
 """Before compression, from where on a bundle is closed: three fit into a page of SQLite's, and reading one of its
@@ -39,7 +39,7 @@ class BundleWriter:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._compress = zstandard.ZstdCompressor(level=LEVEL).compress
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
         last = connection.execute("SELECT max(row) FROM bundle").fetchone()[0]
         self._row = (last or 0) + 1
         self._parts: list[bytes] = []
@@ -67,26 +67,40 @@ class BundleWriter:
         """Write what was added."""
         if self._parts:
             self._close()
-        insert_many(self._connection, "INSERT INTO bundle (row, held, body) VALUES", self._closed)
+        bodies = self._packed([body for _, _, body in self._closed])
+        rows = [(row, held, body) for (row, held, _), body in zip(self._closed, bodies, strict=True)]
+        run_many(self._connection, "INSERT INTO bundle (row, held, body) VALUES", rows)
         self._closed.clear()
 
     def settle(self) -> None:
         """Write what was added, and drop the bundles of which nothing is held: once, at the end of a batch."""
         self.flush()
         if self._freed:
-            self._connection.executemany(
-                "UPDATE bundle SET held = held - ?2 WHERE row = ?1", self._freed.items()
+            run_many(
+                self._connection,
+                "UPDATE bundle SET held = held - freed.column2 FROM (VALUES",
+                list(self._freed.items()),
+                ") AS freed WHERE row = freed.column1",
             )
-            self._connection.executemany(
-                "DELETE FROM bundle WHERE row = ? AND held <= 0", [(row,) for row in self._freed]
+            run_many(
+                self._connection,
+                "DELETE FROM bundle WHERE held <= 0 AND row IN (VALUES",
+                [(row,) for row in self._freed],
+                ")",
             )
             self._freed.clear()
 
+    def _packed(self, bodies: list[bytes]) -> list[bytes]:
+        """Compressed, where it pays. All at once: each call gives the interpreter up, and would have to get it back."""
+        large = [place for place, body in enumerate(bodies) if len(body) > COMPRESS_ABOVE_BYTES]
+        if large:
+            found = self._compressor.multi_compress_to_buffer([bodies[place] for place in large])
+            for index, place in enumerate(large):
+                bodies[place] = found[index].tobytes()
+        return bodies
+
     def _close(self) -> None:
-        body = _encode(self._parts)
-        if len(body) > COMPRESS_ABOVE_BYTES:
-            body = self._compress(body)
-        self._closed.append((self._row, len(self._parts) >> 1, body))
+        self._closed.append((self._row, len(self._parts) >> 1, _encode(self._parts)))
         self._row += 1
         self._parts = []
         self._size = 0

@@ -6,7 +6,7 @@ from typing import Final
 
 from flowtrail.projection.cells import WIDTHS, Cell, CellKey, add_into, decode_cell, encode_cell
 from flowtrail.storage.heldcells import HeldCells
-from flowtrail.storage.sqlite.connection import insert_many
+from flowtrail.storage.sqlite.connection import run_many
 from flowtrail.storage.sqlite.names import Group, Names
 
 WIDTH_NUMBERS: Final[dict[str, int]] = {width: number for number, width in enumerate(WIDTHS)}
@@ -48,7 +48,7 @@ class CellWriter:
                 changed.append((*place, encode_cell(cell)))
             else:
                 gone.append(place)
-        insert_many(
+        run_many(
             connection,
             "INSERT INTO cell (grp, width, start, body) VALUES",
             changed,

@@ -15,7 +15,7 @@ from flowtrail.projection.state import merge_pieces
 from flowtrail.projection.terms import COUNTED_KINDS
 from flowtrail.storage.interface import Change
 from flowtrail.storage.sqlite.bundles import BundleReader, BundleWriter
-from flowtrail.storage.sqlite.connection import insert_many, update_many
+from flowtrail.storage.sqlite.connection import run_many, update_many
 from flowtrail.storage.sqlite.names import Cohort, Names
 from flowtrail.storage.sqlite.rows import (
     PAGES_GO_ON,
@@ -89,7 +89,7 @@ class ChangeWriter:
         self._written.forget()
         self._spans.settle()
         connection = self._connection
-        insert_many(connection, _INSERT, rows.inserts)
+        run_many(connection, _INSERT, rows.inserts)
         update_many(connection, "tx", _EXTEND, rows.extensions)
         update_many(connection, "tx", _EXTEND_TICK, rows.ticks)
         for columns, values in rows.updates.items():
@@ -102,7 +102,7 @@ class ChangeWriter:
             "DELETE FROM term WHERE tenant = ? AND term = ? AND opened = ? AND id = ?", rows.gone
         )
         rows.new.sort()
-        insert_many(connection, "INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES", rows.new)
+        run_many(connection, "INSERT OR IGNORE INTO term (tenant, term, opened, id) VALUES", rows.new)
         self._count_terms(rows)
         return locators
 

@@ -29,16 +29,23 @@ SYNCHRONOUS: Final = {"FULL": 2, "NORMAL": 1}
 
 
 def connect_writer(
-    path: Path, synchronous: str, cache_kib: int, page_bytes: int = PAGE_BYTES
+    path: Path,
+    synchronous: str,
+    cache_kib: int,
+    page_bytes: int = PAGE_BYTES,
+    log_bytes: int = CHECKPOINT_BYTES,
 ) -> sqlite3.Connection:
-    """A connection that writes, in write-ahead mode. Creates the file, with pages of that size, when it is missing."""
+    """A connection that writes, in write-ahead mode. Creates the file, with pages of that size, when it is missing.
+
+    Commits beyond `log_bytes` of log copy it back into the file.
+    """
     connection = _connect(path, "rwc")
     try:
         if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
             _pragma(connection, "page_size", page_bytes, page_bytes)
         _pragma(connection, "journal_mode", "WAL", "wal")
         _pragma(connection, "synchronous", synchronous, SYNCHRONOUS[synchronous])
-        pages = CHECKPOINT_BYTES // page_bytes
+        pages = log_bytes // page_bytes
         _pragma(connection, "wal_autocheckpoint", pages, pages)
         _pragma(connection, "cache_size", -cache_kib, -cache_kib)
         # What is erased must not linger in free pages; there are no other deletes of weight.
@@ -134,12 +141,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def insert_many(
-    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]], conflict: str = ""
+def run_many(
+    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]], rest: str = ""
 ) -> None:
-    """Run `INSERT … VALUES`, without its values, for all rows, in their order; `conflict` is the clause after them."""
+    """Run a statement that ends in `VALUES`, without its values, for all rows, in their order; `rest` follows them."""
     for marks, values in _grouped(rows):
-        connection.execute(f"{statement} {marks} {conflict}", values)
+        connection.execute(f"{statement} {marks} {rest}", values)
 
 
 def update_many(
@@ -147,11 +154,12 @@ def update_many(
 ) -> None:
     """Set columns of rows by their number: a row of values is the columns', then the number."""
     names = ", ".join(f"{column} = v.column{place}" for place, column in enumerate(columns, 1))
-    for marks, values in _grouped(rows):
-        connection.execute(
-            f"UPDATE {table} SET {names} FROM (VALUES {marks}) AS v WHERE {table}.row = v.column{len(columns) + 1}",
-            values,
-        )
+    run_many(
+        connection,
+        f"UPDATE {table} SET {names} FROM (VALUES",
+        rows,
+        f") AS v WHERE {table}.row = v.column{len(columns) + 1}",
+    )
 
 
 def _grouped(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:

@@ -23,9 +23,9 @@ from flowtrail.storage.sqlite.producers import hear
 from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, header_of_row, piece_places
 
 _AT_ONCE: Final = 200
+"""Ids asked for in one statement."""
 MAX_CHANGES: Final = 4_000
 """Transactions in one write: while it runs, mostly inside SQLite, the next are folded."""
-"""Ids asked for in one statement."""
 _encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode_position: Final = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
 
