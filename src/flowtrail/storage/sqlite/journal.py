@@ -27,6 +27,8 @@ from flowtrail.storage.sqlite.pool import ReadPool
 from flowtrail.storage.sqlite.schema import JOURNAL, JOURNAL_MIGRATIONS, JOURNAL_VERSION
 
 CACHE_KIB: Final = 8_192
+LOG_BYTES: Final = 4 * 1024 * 1024
+"""The log is copied back often: what it holds is appended and never written twice, so that waiting saves nothing."""
 READ_PAGES: Final = 64
 """Pages read at once by a walk: at most 64 MiB."""
 _PAGE: Final = "number, header, previous, hash, secret, body"
@@ -63,7 +65,7 @@ class SqliteJournal:
             with self._pool.snapshot() as snapshot:
                 if refuse_newer(snapshot.connection, JOURNAL_VERSION, str(self._path)) == JOURNAL_VERSION:
                     return
-        connection = connect_writer(self._path, "FULL", CACHE_KIB)
+        connection = connect_writer(self._path, "FULL", CACHE_KIB, log_bytes=LOG_BYTES)
         try:
             prepare(connection, JOURNAL, JOURNAL_VERSION, JOURNAL_MIGRATIONS, str(self._path))
         finally:
@@ -76,7 +78,7 @@ class SqliteJournal:
         with self._lock, store_errors(f"writing {self._path}"):
             self._hold()
             if self._connection is None:
-                self._connection = connect_writer(self._path, "FULL", CACHE_KIB)
+                self._connection = connect_writer(self._path, "FULL", CACHE_KIB, log_bytes=LOG_BYTES)
             try:
                 with transaction(self._connection):
                     yield self._connection
