@@ -83,12 +83,18 @@ def command(
 
 @contextmanager
 def _server(store: str | None, place: str, *options: str) -> Iterator[Subject]:
-    """A server on a store of its own: a directory, or a database whose name no one else uses."""
+    """A server on a store of its own."""
+    with _fresh(store, place) as url, running(url, *options) as subject:
+        yield subject
+
+
+@contextmanager
+def _fresh(store: str | None, place: str) -> Iterator[str]:
+    """The URL of a store of its own: a directory, or a database whose name no one else uses."""
     name = f"bench_{random_bytes(4).hex()}"
     url = f"sqlite:{place}/{name}" if store is None else _database(store, name)
     try:
-        with running(url, *options) as subject:
-            yield subject
+        yield url
     finally:
         if store is not None:
             _drop(url)
@@ -112,13 +118,12 @@ def _speeds(store: str | None, place: str, records: int, runs: int, *, interleav
     prepared = speed.prepare(workload)
     found: list[dict[str, Any]] = []
     for number in range(runs):
-        with _server(store, place) as subject:
-            told = speed.measure(subject, workload, prepared).as_dict()
-            told["memory_mb"] = round(subject.memory_bytes() / 1e6)
-            if store is None:
-                told |= _disk(subject, workload.transactions * RECORDS_A_TRANSACTION)
-                url = subject.store
-        if store is None:
+        with _fresh(store, place) as url:
+            with running(url) as subject:
+                told = speed.measure(subject, workload, prepared).as_dict()
+                told["memory_mb"] = round(subject.memory_bytes() / 1e6)
+                if store is None:
+                    told |= _disk(subject, workload.transactions * RECORDS_A_TRANSACTION)
             told["rebuild_ratio"] = rebuilding.ratio(url, told["reference_records_s"])
         errors.print(f"run {number + 1}: {told}")
         found.append(told)

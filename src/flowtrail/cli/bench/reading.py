@@ -48,6 +48,10 @@ def measure(subject: Subject, transactions: int) -> dict[str, Any]:
         told["page"] = {
             name: _p50(client, ["/v1/transactions"] * _ROUNDS, q=q) for name, q in QUERIES.items()
         }
+        told["page without its total"] = {
+            name: _p50(client, ["/v1/transactions"] * _ROUNDS, q=q, count="none")
+            for name, q in QUERIES.items()
+        }
         told["deep page"] = _deep(client)
         told["statistics by block, 30 days in days"] = _p50(
             client, ["/v1/statistics"] * _ROUNDS, group_by="block", step="1d"
