@@ -11,6 +11,7 @@ import pytest
 from flowtrail.intake.rebuild import rebuild
 from flowtrail.ledger.check import check
 from flowtrail.model.errors import Damaged, StoreTooNew, StoreUnavailable
+from flowtrail.model.pages import Page, page_number
 from flowtrail.model.records import EndRecord
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.sqlite import connection as connections
@@ -52,6 +53,21 @@ def test_the_journal_is_written_with_full_synchronisation(store):
 
     assert store.journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert store.journal._connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+
+
+def test_the_log_of_the_journal_stays_small_however_much_is_written(store, directory):
+    writer = store.journal.register("acme", "w1")
+    bodies = [os.urandom(500_000) for _ in range(2)]
+
+    for number in range(1, 41, 2):
+        pages = [
+            Page(page_number(writer.ordinal, number + index), b"", b"", b"%d" % number, b"", body)
+            for index, body in enumerate(bodies)
+        ]
+        store.journal.append(pages)
+
+    assert (directory / "journal.db").stat().st_size > 3 * journal.LOG_BYTES
+    assert (directory / "journal.db-wal").stat().st_size < 2 * journal.LOG_BYTES
 
 
 def test_a_pragma_that_is_not_obeyed_is_an_error(tmp_path, monkeypatch):
