@@ -45,13 +45,8 @@ def measure(subject: Subject, transactions: int) -> dict[str, Any]:
         told: dict[str, Any] = {"transactions": transactions}
         keys = [transaction_id(workload, number * transactions // _ROUNDS) for number in range(_ROUNDS)]
         told["by id"] = _p50(client, [f"/v1/transactions/{key}" for key in keys])
-        told["page"] = {
-            name: _p50(client, ["/v1/transactions"] * _ROUNDS, q=q) for name, q in QUERIES.items()
-        }
-        told["page without its total"] = {
-            name: _p50(client, ["/v1/transactions"] * _ROUNDS, q=q, count="none")
-            for name, q in QUERIES.items()
-        }
+        told["page"] = _pages(client)
+        told["page without its total"] = _pages(client, count="none")
         told["deep page"] = _deep(client)
         told["statistics by block, 30 days in days"] = _p50(
             client, ["/v1/statistics"] * _ROUNDS, group_by="block", step="1d"
@@ -74,6 +69,12 @@ def _fill(subject: Subject, workload: Workload) -> None:
     if held:
         tokens = send(subject.url, held).tokens
     assert_queryable(subject, workload, tokens)
+
+
+def _pages(client: httpx2.Client, **parameters: str) -> dict[str, float]:
+    return {
+        name: _p50(client, ["/v1/transactions"] * _ROUNDS, q=q, **parameters) for name, q in QUERIES.items()
+    }
 
 
 def _p50(client: httpx2.Client, paths: list[str], **parameters: str) -> float:
