@@ -65,7 +65,7 @@ class SqliteJournal:
             with self._pool.snapshot() as snapshot:
                 if refuse_newer(snapshot.connection, JOURNAL_VERSION, str(self._path)) == JOURNAL_VERSION:
                     return
-        connection = connect_writer(self._path, "FULL", CACHE_KIB, log_bytes=LOG_BYTES)
+        connection = connect_writer(self._path, "FULL", CACHE_KIB)
         try:
             prepare(connection, JOURNAL, JOURNAL_VERSION, JOURNAL_MIGRATIONS, str(self._path))
         finally:
