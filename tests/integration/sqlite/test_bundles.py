@@ -1,5 +1,7 @@
 """Facts and pieces on disk: packed together, merged, and gone once nobody holds them."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,11 @@ from hypothesis import strategies as st
 from flowtrail.model.limits import MAX_PIECE_BYTES
 from flowtrail.model.pages import page_number
 from flowtrail.model.records import BlockRecord
+from flowtrail.projection.difference import add_record
 from flowtrail.projection.state import State
+from flowtrail.storage.sqlite import bundles as module
 from flowtrail.storage.sqlite import changelog
+from flowtrail.storage.sqlite.bundles import BUNDLE_BYTES, INDEX_BITS
 from flowtrail.storage.sqlite.changes import MERGE_PIECES
 from flowtrail.storage.sqlite.compile import after_prefix
 from flowtrail.storage.sqlite.rows import (
@@ -84,6 +89,36 @@ def test_a_bundle_stays_while_anybody_holds_a_part_of_it(folder, reading):
 
     folder.tell("acme", an_order(2)[-1])
     assert shared not in bundles(reading)
+
+
+def test_a_bundle_of_which_one_batch_frees_many_parts_counts_who_still_holds_one(folder, reading):
+    orders = {number: an_order(number) for number in range(1, 100)}
+    folder.tell("acme", *[record for records in orders.values() for record in records[:2]])
+
+    folder.tell("acme", *[record for records in orders.values() for record in records[2:]])
+
+    with reading._views.snapshot() as snapshot:
+        rows = snapshot.connection.execute("SELECT facts, pieces FROM tx").fetchall()
+    held = Counter(place >> INDEX_BITS for facts, packed in rows for place in (facts, *piece_places(packed)))
+    assert bundles(reading) == held
+
+
+@pytest.mark.parametrize("together", [1, 3 * BUNDLE_BYTES, 1 << 30])
+def test_everybody_gets_back_what_they_said_however_many_bundles_are_compressed_at_once(
+    folder, reading, monkeypatch, together
+):
+    monkeypatch.setattr(module, "PACK_BYTES", together)
+    orders = {number: an_order(number) for number in range(1, 200)}
+
+    folder.tell("acme", *[record for records in orders.values() for record in records])
+
+    assert len(bundles(reading)) > 6
+    for number, records in orders.items():
+        stored = reading.transactions.find("acme", order_id(number))
+        expected = State()
+        for record in records:
+            add_record(expected, record)
+        assert State.load(stored.facts, stored.pieces).encode() == expected.encode()
 
 
 def test_the_change_log_forgets_what_is_old_and_says_so(folder, reading, monkeypatch):

@@ -19,6 +19,9 @@ BUNDLE_BYTES: Final = 4_096
 """Before compression, from where on a bundle is closed: three fit into a page of SQLite's, and reading one of its
 parts takes some 10 µs. Twice as much saves a tenth more."""
 COMPRESS_ABOVE_BYTES: Final = 256
+PACK_BYTES: Final = 1024 * 1024
+"""Bundles that are compressed with one call. Each call gives the interpreter up and has to get it back; of records that
+are large, not all of a batch must stand in memory twice."""
 LEVEL: Final = -1
 """zstd's: as small as level 1, at two thirds of its time."""
 INDEX_BITS: Final = 8
@@ -45,6 +48,8 @@ class BundleWriter:
         self._parts: list[bytes] = []
         self._size = 0
         self._closed: list[tuple[int, int, bytes]] = []
+        self._closed_bytes = 0
+        self._packed: list[tuple[int, int, bytes]] = []
         self._freed: Counter[int] = Counter()
 
     def add(self, pages: bytes, body: bytes) -> int:
@@ -67,10 +72,9 @@ class BundleWriter:
         """Write what was added."""
         if self._parts:
             self._close()
-        bodies = self._packed([body for _, _, body in self._closed])
-        rows = [(row, held, body) for (row, held, _), body in zip(self._closed, bodies, strict=True)]
-        run_many(self._connection, "INSERT INTO bundle (row, held, body) VALUES", rows)
-        self._closed.clear()
+        self._pack()
+        run_many(self._connection, "INSERT INTO bundle (row, held, body) VALUES", self._packed)
+        self._packed.clear()
 
     def settle(self) -> None:
         """Write what was added, and drop the bundles of which nothing is held: once, at the end of a batch."""
@@ -90,17 +94,26 @@ class BundleWriter:
             )
             self._freed.clear()
 
-    def _packed(self, bodies: list[bytes]) -> list[bytes]:
-        """Compressed, where it pays. All at once: each call gives the interpreter up, and would have to get it back."""
-        large = [place for place, body in enumerate(bodies) if len(body) > COMPRESS_ABOVE_BYTES]
-        if large:
-            found = self._compressor.multi_compress_to_buffer([bodies[place] for place in large])
-            for index, place in enumerate(large):
-                bodies[place] = found[index].tobytes()
-        return bodies
+    def _pack(self) -> None:
+        """Compress what is closed."""
+        if self._closed:
+            found = self._compressor.multi_compress_to_buffer([body for _, _, body in self._closed])
+            self._packed += [
+                (row, held, found[index].tobytes()) for index, (row, held, _) in enumerate(self._closed)
+            ]
+            self._closed.clear()
+            self._closed_bytes = 0
 
     def _close(self) -> None:
-        self._closed.append((self._row, len(self._parts) >> 1, _encode(self._parts)))
+        body = _encode(self._parts)
+        entry = (self._row, len(self._parts) >> 1, body)
+        if len(body) > COMPRESS_ABOVE_BYTES:
+            self._closed.append(entry)
+            self._closed_bytes += len(body)
+            if self._closed_bytes >= PACK_BYTES:
+                self._pack()
+        else:
+            self._packed.append(entry)
         self._row += 1
         self._parts = []
         self._size = 0
