@@ -20,7 +20,7 @@ class Writes:
     def __init__(self, writer: ViewWriter, stored: Stored) -> None:
         self._writer = writer
         self._stored = stored
-        self._thread = ThreadPoolExecutor(1, "views") if writer.max_changes else None
+        self._thread = ThreadPoolExecutor(1, "views") if writer.hold_back_s > 0 else None
         self._pending: tuple[Batch, Future[list[Any]]] | None = None
 
     def put(self, batch: Batch, lease: Lease) -> None:

@@ -186,10 +186,10 @@ class Loaded:
 
 
 class ViewWriter(Protocol):
-    """The projector's side. A batch carries at most `max_changes` and exactly the cells that these contribute; where it
-    is None it carries any number, and one thread calls all methods. Else `write` is called on a thread of its own, one
-    at a time, and where `hold_back_s` is not 0 `load` beside it; what comes may then wait for so long, so that
-    several records of a transaction become one write."""
+    """The projector's side. A batch carries at most `max_changes`, where it is None any number, and exactly the cells
+    that these contribute. One thread calls all methods, unless `hold_back_s` is not 0: then `write` is called on a
+    thread of its own, one at a time, and `load` beside it, and what comes may wait for so long, so that several
+    records of a transaction become one write."""
 
     max_changes: int | None
     hold_back_s: float

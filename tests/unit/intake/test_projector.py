@@ -223,21 +223,12 @@ def test_a_batch_leaves_the_collector_as_it_was(store):
 
 
 class Parted(Slow):
-    """A view writer in this process that writes in small parts: it is never asked for states while it writes."""
+    """A view writer in this process that writes in small parts."""
 
     hold_back_s = 0.0
 
     def __init__(self, writer):
         super().__init__(writer, 0)
-        self._writing = threading.Lock()
-
-    def load(self, tenant, ids):
-        assert not self._writing.locked()
-        return self._writer.load(tenant, ids)
-
-    def write(self, batch, lease):
-        with self._writing:
-            return super().write(batch, lease)
 
 
 @pytest.mark.parametrize("weight", [0, 7, 500_000])
@@ -254,8 +245,35 @@ def test_parts_are_folded_from_states_that_no_write_pushed_out(store, weight):
     projector.close()
 
     assert max(changes for changes, _ in writer.writes) == 3
+    # Nothing is gained by a thread of its own where a write does not wait for a network.
+    assert {thread for _, thread in writer.writes} == {threading.current_thread().name}
     assert differences(seen(store), expected(records)) == []
     assert check(store).ok
+
+
+@pytest.mark.parametrize(
+    ("writer", "whole", "in_pieces"),
+    [(Parted, [8, 8, 8, 8], [8, 16, 8]), (lambda views: Slow(views, 0), [16, 16], [16, 16])],
+    ids=["in this process", "over a network"],
+)
+def test_more_is_taken_at_once_where_that_brings_the_pieces_of_transactions_together(
+    store, monkeypatch, writer, whole, in_pieces
+):
+    for name, value in (("BATCH_RECORDS", 8), ("HELD_BACK", 2), ("IN_PIECES", 2), ("READ_PAGES", 1)):
+        monkeypatch.setattr(f"flowtrail.intake.projector.{name}", value)
+    pages = Journaling(store)
+    projector = Projector(store.journal, writer(store.view_writer()))
+
+    for number in range(8):
+        pages.append(an_order(number))
+    assert [projector.step() for _ in whole] == whole
+
+    orders = [an_order(number) for number in range(20, 28)]
+    for step in range(4):
+        pages.append([order[step] for order in orders])
+    assert [projector.step() for _ in in_pieces] == in_pieces
+    assert projector.step() == 0
+    projector.close()
 
 
 def test_a_record_that_cannot_be_projected_costs_the_parts_after_it_nothing(store, poison):
