@@ -51,6 +51,10 @@ pytestmark = pytest.mark.usefixtures("alone")
             ["list", "--store", "./shop"],
             "there is no store of the kind './shop'; did you mean sqlite:./shop?; allowed:",
         ),
+        (
+            ["serve", "--store", "memory", "--port", "0"],
+            "there is no store of the kind 'memory'; did you mean memory:?; allowed:",
+        ),
         (["check", "--store", "sqlite:"], "sqlite: names no directory"),
         (
             ["rebuild", "--store", "postgres://x/y"],

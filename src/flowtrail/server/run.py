@@ -53,7 +53,8 @@ def serve(**given: Any) -> int:
         try:
             return _run(settings, stop)
         except Refusal as refusal:
-            came = f"{refusal.received}: " if refusal.received else ""
+            came = str(refusal.received or "")
+            came = "" if came in refusal.message else f"{came}: "
             return _say(came + refusal.message, USAGE)
         except FlowtrailError as error:
             return _say(str(error), FAILED)

@@ -21,7 +21,7 @@ def open_store(url: str, *, create: bool = True, address: str = "", held: bool =
 
 
 def _made(url: str, address: str, *, held: bool) -> Store:
-    scheme, _, rest = url.partition(":")
+    scheme, colon, rest = url.partition(":")
     if scheme == "sqlite" and rest:
         try:
             from flowtrail.storage.sqlite.store import SqliteStore
@@ -34,7 +34,7 @@ def _made(url: str, address: str, *, held: bool) -> Store:
         except ImportError as error:
             raise _extra_missing(url, "mongodb", error) from error
         return MongoStore(url)
-    if scheme == "memory":
+    if scheme == "memory" and colon:
         from flowtrail.storage.memory.store import MemoryStore
 
         return MemoryStore(rest)
@@ -45,7 +45,8 @@ def _no_kind(url: str) -> str:
     if url == "sqlite:":
         return "sqlite: names no directory; allowed: sqlite:DIRECTORY"
     # A directory alone is what most people type first.
-    near = "" if "://" in url or not url.strip() else f"; did you mean sqlite:{url}?"
+    meant = "memory:" if url == "memory" else f"sqlite:{url}"
+    near = "" if "://" in url or not url.strip() else f"; did you mean {meant}?"
     return f"there is no store of the kind {url[:200]!r}{near}; allowed: {ALLOWED}"
 
 
