@@ -35,7 +35,8 @@ _READ_PAGES: Final = 64
 def check(store: Store, expect: str | None = None, progress: Progress | None = None) -> Report:
     """Verify the whole store; everything wrong is in the report, nothing is repaired.
 
-    `expect` is a HEAD that somebody kept elsewhere: the text that the report's heads carry, or its hash alone.
+    `expect` is a HEAD that somebody kept elsewhere: the text that the report's heads carry, the line that tells it,
+    or its hash alone.
     Raises: Refusal (`expect` is no HEAD), StoreUnavailable.
     """
     kept = None if expect is None else parse_kept(expect)

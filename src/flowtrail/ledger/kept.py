@@ -16,7 +16,9 @@ from flowtrail.ledger.merkle import HASH_BYTES
 from flowtrail.ledger.pages import NamedHead
 from flowtrail.model.errors import Refusal
 
-ALLOWED: Final = "64 hex digits, or the text that `flowtrail check` prints after HEAD"
+ALLOWED: Final = (
+    "the line HEAD that `flowtrail check` prints, its last word, or the 64 hex digits that begin that"
+)
 
 _decode_tips: Final = msgspec.msgpack.Decoder(list[NamedHead]).decode
 
@@ -34,8 +36,10 @@ def kept_text(head: str, tips: Sequence[NamedHead]) -> str:
 
 
 def parse_kept(text: str) -> Kept:
-    """What was kept, whole or the hash alone. Raises: Refusal (`invalid_head`)."""
-    head, dot, rest = text.strip().partition(".")
+    """What was kept: the whole line, its last word, or the hash alone. Raises: Refusal (`invalid_head`)."""
+    line = text.strip()
+    kept = line.rpartition(" ")[2] if line.startswith("HEAD ") else line
+    head, dot, rest = kept.partition(".")
     try:
         size = len(bytes.fromhex(head))
         tips = _decode_tips(urlsafe_b64decode(rest + "=" * (-len(rest) % 4))) if dot else None

@@ -23,6 +23,12 @@ def test_the_head_that_was_kept_is_the_present_one(store):
     ]
 
 
+def test_the_line_that_was_printed_can_be_given_back_as_it_is(store):
+    printed = [line for line in check(store).lines() if line.startswith("HEAD ")]
+
+    assert [check(store, expect=f"{line}\n").ok for line in printed] == [True]
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_head_of_the_past_still_stands_after_more_was_written(store, whole):
     head = check(store).heads[0]
