@@ -235,6 +235,17 @@ def test_damage_inside_a_file_is_a_problem_of_its_health(opened, directory):
     assert "views.db" in health.problems[0]
 
 
+@pytest.mark.parametrize("column", ["header", "previous", "hash", "secret", "body"])
+def test_a_page_whose_bytes_became_text_is_named(store, directory, column):
+    Journaling(store, "acme").append(list(an_order(1)))
+    project(store)
+    altered(directory / "journal.db", f"UPDATE page SET {column} = CAST(x'ff00ff' AS TEXT)")
+
+    report = check(store)
+
+    assert {(finding.code, finding.where) for finding in report.findings} == {("journal", "page 1/1")}
+
+
 def test_health_names_sizes_and_holder(store, reading):
     store.hold()
 

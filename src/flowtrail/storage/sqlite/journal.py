@@ -32,6 +32,8 @@ LOG_BYTES: Final = 4 * 1024 * 1024
 READ_PAGES: Final = 64
 """Pages read at once by a walk: at most 64 MiB."""
 _PAGE: Final = "number, header, previous, hash, secret, body"
+_AS_BYTES: Final = "number, " + ", ".join(f"CAST({name} AS BLOB)" for name in _PAGE.split(", ")[1:])
+"""A column that somebody altered may hold text: it is read as what it is, so that `check` can name the page."""
 _HEADS: Final = f"""
 SELECT ordinal, tenant, name,
        (SELECT max(number) FROM page
@@ -120,7 +122,9 @@ class SqliteJournal:
                 if number is None:
                     heads.append(Head(writer, 0, b""))
                     continue
-                held = connection.execute("SELECT hash FROM page WHERE number = ?", (number,)).fetchone()
+                held = connection.execute(
+                    "SELECT CAST(hash AS BLOB) FROM page WHERE number = ?", (number,)
+                ).fetchone()
                 heads.append(Head(writer, split_number(number)[1], held[0]))
             return heads
 
@@ -140,7 +144,7 @@ class SqliteJournal:
                 # Shortest backlog first, a share for each: one with a long backlog does not hide the others.
                 share = -(-(limit - len(found)) // (len(behind) - index))
                 rows = connection.execute(
-                    f"SELECT {_PAGE} FROM page WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",
+                    f"SELECT {_AS_BYTES} FROM page WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",
                     (start, end, share),
                 )
                 for expected, row in enumerate(rows, start + 1):
@@ -152,13 +156,11 @@ class SqliteJournal:
     def page(self, number: int) -> Page | None:
         with self._pool.snapshot() as snapshot:
             connection = snapshot.connection
-            row = connection.execute(f"SELECT {_PAGE} FROM page WHERE number = ?", (number,)).fetchone()
+            row = connection.execute(f"SELECT {_AS_BYTES} FROM page WHERE number = ?", (number,)).fetchone()
             return None if row is None else Page(*row)
 
     def iter_pages(self, ordinal: int, first: int = 1) -> Iterator[Page]:
-        query = (
-            f"SELECT {_PAGE} FROM page WHERE number >= ? AND number < ? ORDER BY number LIMIT {READ_PAGES}"
-        )
+        query = f"SELECT {_AS_BYTES} FROM page WHERE number >= ? AND number < ? ORDER BY number LIMIT {READ_PAGES}"
         start, end = page_number(ordinal, first), page_number(ordinal + 1, 0)
         while True:
             # Pages never change, so that no snapshot has to be held open over a walk of hours.
