@@ -72,6 +72,23 @@ def test_it_is_one_sentence_with_what_to_type_instead(flowtrail, tmp_path, words
     assert answered.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "received"),
+    [
+        (["stats", "--from", "x"], "x"),
+        (["list", "duration:>2"], "2"),
+        (["list", "--sort", "up"], "up"),
+        (["list", "--limit", "0"], "0"),
+        (["producers", "--limit", "-1"], "-1"),
+    ],
+)
+def test_what_came_is_told_though_its_letters_stand_in_the_sentence(flowtrail, told, words, received):
+    answered = flowtrail(*words, "--url", told.url)
+
+    assert answered.code == 2
+    assert f"received '{received}'" in answered.err
+
+
 @pytest.mark.parametrize("words", [["check"], ["list"], ["serve", "--port", "0"]])
 def test_a_file_is_no_store(flowtrail, tmp_path, words):
     (tmp_path / "shop").write_text("")

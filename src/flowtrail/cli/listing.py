@@ -38,7 +38,7 @@ def command(
 ) -> int:
     """List transactions that match QUERY, newest first."""
     if limit < 1:
-        raise Failure("--limit must be at least 1", USAGE)
+        raise Failure(f"--limit is a whole number from 1 on; received {str(limit)!r}", USAGE)
     text = query_text(query)
     with connected(target or Target()) as client:
         rows: list[dict[str, Any]] = []

@@ -27,7 +27,7 @@ def command(
 ) -> int:
     """Show what came of each producer session, and whether anything is missing."""
     if limit < 1:
-        raise Failure("--limit must be at least 1", USAGE)
+        raise Failure(f"--limit is a whole number from 1 on; received {str(limit)!r}", USAGE)
     with connected(target or Target()) as client:
         rows: list[dict[str, Any]] = []
         token: str | None = None

@@ -4,6 +4,7 @@ A wrong address is the likeliest mistake of all, and whatever listens there answ
 of its own. None of it may be taken for an answer, least of all for a file to keep.
 """
 
+import re
 from typing import Any, Final
 
 import httpx2
@@ -62,13 +63,18 @@ def problem(url: str, answer: httpx2.Response) -> Failure:
         return _no_route(url, answer)
     text = str(told.get("detail") or told.get("title") or answer.status_code)
     field, received, allowed = (str(told.get(name) or "") for name in ("field", "received", "allowed"))
-    if field and field not in text:
+    if field and not _names(text, field):
         text = f"{field}: {text}"
-    if received and received not in text:
+    if received and not _names(text, received):
         text += f"; received {received!r}"
     if allowed and allowed not in text:
         text += f"; allowed: {allowed}"
     return Failure(text, {404: NOT_FOUND, 400: USAGE}.get(answer.status_code, FAILED))
+
+
+def _names(text: str, word: str) -> bool:
+    """Whether the word stands in the text by itself: an `x` in `text` tells nobody what came."""
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
 
 
 def refused_records(answer: httpx2.Response) -> list[Any]:
