@@ -24,6 +24,8 @@ def test_tail_goes_on_after_the_server_was_started_again(tmp_path):
             with arrived:
                 seen.append((kind, data.get("object_id")))
                 arrived.notify_all()
+            if seen[-1] == ("match", "101"):
+                return
 
     def tell(number: int) -> None:
         client = Client(url, None)
@@ -36,8 +38,10 @@ def test_tail_goes_on_after_the_server_was_started_again(tmp_path):
         with arrived:
             return arrived.wait_for(lambda: ("match", str(number)) in seen, 30)
 
+    # It ends with the test: on a lost connection it would print into whatever test comes next.
+    watching = threading.Thread(target=watch, daemon=True)
     with serving(store, writing=True, port=port):
-        threading.Thread(target=watch, daemon=True).start()
+        watching.start()
         for number in range(1, 40):
             tell(number)
             with arrived:
@@ -47,6 +51,9 @@ def test_tail_goes_on_after_the_server_was_started_again(tmp_path):
     with serving(store, writing=True, port=port):
         tell(100)
         assert shown(100)
+        tell(101)
+        watching.join(30)
+        assert not watching.is_alive()
     assert len([each for each in seen if each == ("match", "100")]) == 1
 
 
