@@ -1,5 +1,6 @@
 """What holds of every importer: any bytes are read or told, records are accepted, files are read as they are asked for."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowtrail.intake.importers import FORMATS, ImportOptions, open_import
+from flowtrail.intake.importers.files import Source
 from flowtrail.intake.wire import decode_body
 from flowtrail.model.errors import Refusal
 from tests.support.foreign_logs import write_ocel2, write_xes
@@ -76,6 +78,44 @@ def test_what_an_importer_says_is_accepted(logs, format):
 
         assert decoded.rejected == []
         assert len(decoded.records) == batch.records
+
+
+class Watched:
+    """Options that tell which of them were looked at."""
+
+    def __init__(self) -> None:
+        self.seen = set()
+
+    def __getattr__(self, name):
+        self.seen.add(name)
+        return getattr(ImportOptions(), name)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_importer_names_the_options_that_it_uses(logs, format):
+    importer = import_module(f"flowtrail.intake.importers.{format.replace('-', '_')}")
+    options = Watched()
+
+    for _ in importer.read(Source(logs[format]), options, pytest.fail):
+        pass
+
+    assert options.seen == importer.USES
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_option_that_would_be_passed_over_is_refused(logs, format):
+    if format == "csv":
+        told, options = (
+            "--relation says nothing about csv; allowed: --source, ",
+            ImportOptions(relation=("a=split",)),
+        )
+    else:
+        told, options = f"--case says nothing about {format}; allowed: ", ImportOptions(case="order")
+
+    with pytest.raises(Refusal) as refused:
+        open_import(format, logs[format], options, pytest.fail)
+
+    assert refused.value.message.startswith(told)
 
 
 @pytest.mark.parametrize("format", FORMATS)

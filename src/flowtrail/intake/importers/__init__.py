@@ -13,7 +13,7 @@ from typing import Final
 
 from flowtrail.intake.importers.batches import Batch, grouped
 from flowtrail.intake.importers.files import Source
-from flowtrail.intake.importers.options import ImportOptions
+from flowtrail.intake.importers.options import ImportOptions, check_used
 from flowtrail.intake.importers.problems import Problem
 from flowtrail.model.errors import Refusal
 
@@ -33,7 +33,8 @@ def open_import(
 
     Every row that cannot be used is told to `problems`, and the rest goes on. What is kept though it is odd is added
     up in `counts` by what that is.
-    Raises: Refusal (no such format, options or columns that cannot be meant, no reader for the compression).
+    Raises: Refusal (no such format, options it does not use, options or columns that cannot be meant, no reader for
+    the compression).
     """
     if format not in FORMATS:
         allowed = ", ".join(FORMATS)
@@ -41,6 +42,7 @@ def open_import(
             "unknown_format", f"there is no format {format!r}; allowed: {allowed}", "format", format, allowed
         )
     importer = import_module(f"{__name__}.{format.replace('-', '_')}")
+    check_used(format, options, importer.USES)
     source = Source(file)
     if counts is not None:
         source.counts = counts

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flowtrail.intake.importers.files import Source
 from flowtrail.intake.importers.instants import instant_reader
-from flowtrail.intake.importers.options import ImportOptions
+from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, OF_TABLES, ImportOptions
 from flowtrail.intake.importers.outcomes import StatusWords, ending_activities
 from flowtrail.intake.importers.problems import Problems, Unreadable
 from flowtrail.intake.importers.statements import Announced, Ended, Executed, encode, execution_id
@@ -19,6 +19,24 @@ from flowtrail.model.ids import derived_transaction_id
 from flowtrail.storage.interface import DEFAULT_TENANT
 
 FORMAT: Final = "csv"
+USES: Final = (
+    NAMING
+    | OF_TABLES
+    | OF_INSTANTS
+    | {
+        "case",
+        "activity",
+        "start",
+        "end",
+        "queued",
+        "status",
+        "status_word",
+        "attribute",
+        "detail",
+        "key",
+        "ends",
+    }
+)
 
 USUAL: Final = {
     "case": ("case:concept:name", "case", "case_id", "caseid", "case id", "trace"),

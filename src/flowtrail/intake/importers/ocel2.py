@@ -20,7 +20,7 @@ from flowtrail.intake.importers.files import ChunkReader, Source
 from flowtrail.intake.importers.instants import instant_reader
 from flowtrail.intake.importers.ocel2_shapes import Attribute, Event, Known, Object, Type
 from flowtrail.intake.importers.ocel_words import ENDS, FAILED, singular, stage_of
-from flowtrail.intake.importers.options import ImportOptions
+from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, ImportOptions
 from flowtrail.intake.importers.outcomes import ending_activities, split_pairs
 from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
 from flowtrail.intake.importers.sorting import Item, in_order
@@ -32,6 +32,7 @@ from flowtrail.model.statuses import RELATIONS
 from flowtrail.storage.interface import DEFAULT_TENANT
 
 FORMAT: Final = "ocel2"
+USES: Final = NAMING | OF_INSTANTS | {"ends", "relation"}
 MOST_RELATIONSHIPS: Final = 1_000
 """Qualifiers kept with an object; links have no such limit."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from flowtrail.intake.importers.files import Source
 from flowtrail.intake.importers.instants import instant_reader
 from flowtrail.intake.importers.ocel_words import ENDS, FAILED, singular, stage_of
-from flowtrail.intake.importers.options import ImportOptions
+from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, OF_TABLES, ImportOptions
 from flowtrail.intake.importers.outcomes import ending_activities
 from flowtrail.intake.importers.problems import Problems, Unreadable
 from flowtrail.intake.importers.statements import Announced, Ended, Executed, Linked, encode, execution_id
@@ -22,6 +22,7 @@ from flowtrail.model.ids import derived_transaction_id
 from flowtrail.storage.interface import DEFAULT_TENANT
 
 FORMAT: Final = "ocel-csv"
+USES: Final = NAMING | OF_TABLES | OF_INSTANTS | {"ends"}
 RELATIONS: Final = (("orders", "items", "split"), ("items", "packages", "merge"))
 """Objects of the first type that share an event with one of the second are its parents."""
 

@@ -1,11 +1,14 @@
 """What a user may say about a log beyond its name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Final
+
+from flowtrail.model.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How a log is read. What a format does not use is ignored.
+    """How a log is read. What a format does not use is refused by `open_import`.
 
     Args:
         source: Part of every id; the same log under the same source changes nothing. Default: the format's name.
@@ -23,11 +26,11 @@ class ImportOptions:
         key: csv: column to search objects by; repeatable.
         ends: csv, xes, ocel2, ocel-csv: activity that ends an object when it is its last, such as "pay order=delivered".
         relation: ocel2: what a qualifier between objects means, such as comprises=split; repeatable.
-        delimiter: csv: what separates columns; default: found out from the first line.
+        delimiter: csv, ocel-csv: what separates columns; default: found out from the first line.
         encoding: csv, ocel-csv: the file's encoding.
         timezone: csv, xes, ocel2, ocel-csv: zone of instants without an offset, such as Europe/Berlin.
-        time_format: csv, ocel-csv: such as %d.%m.%Y %H:%M:%S; default: ISO 8601.
-        time_unit: csv, ocel-csv: s, ms, us or ns, where instants are numbers since 1970.
+        time_format: csv, xes, ocel2, ocel-csv: such as %d.%m.%Y %H:%M:%S; default: ISO 8601.
+        time_unit: csv, xes, ocel2, ocel-csv: s, ms, us or ns, where instants are numbers since 1970.
     """
 
     source: str | None = None
@@ -50,3 +53,27 @@ class ImportOptions:
     timezone: str | None = None
     time_format: str | None = None
     time_unit: str | None = None
+
+
+NAMING: Final = frozenset({"source", "flow", "object_type"})
+OF_INSTANTS: Final = frozenset({"timezone", "time_format", "time_unit"})
+OF_TABLES: Final = frozenset({"delimiter", "encoding"})
+
+
+def check_used(format: str, options: ImportOptions, used: frozenset[str]) -> None:
+    """See that nothing was said which this format would pass over in silence. Raises: Refusal."""
+    for option in fields(options):
+        given = getattr(options, option.name)
+        if given != option.default and option.name not in used:
+            allowed = ", ".join(_flag(each.name) for each in fields(options) if each.name in used)
+            raise Refusal(
+                "invalid_option",
+                f"{_flag(option.name)} says nothing about {format}; allowed: {allowed or 'no option'}",
+                option.name,
+                given,
+                allowed,
+            )
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

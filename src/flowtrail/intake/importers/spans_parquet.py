@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from flowtrail.intake.importers.files import Source
-from flowtrail.intake.importers.options import ImportOptions
+from flowtrail.intake.importers.options import NAMING, ImportOptions
 from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
 from flowtrail.intake.importers.statements import Announced, Ended, Executed, encode, execution_id
 from flowtrail.model.errors import Refusal
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT: Final = "spans-parquet"
+USES: Final = NAMING
 COLUMNS: Final = ("trace_id", "parent", "service", "operation", "start_us", "dur_us")
 _NOT_FACTS: Final = frozenset({*COLUMNS, "span", "root"})
 _EGRESS: Final = ("email", "mail", "shipping", "payment")

@@ -14,7 +14,7 @@ from flowtrail.intake.importers.files import Source
 from flowtrail.intake.importers.instants import instant_reader
 from flowtrail.intake.importers.lifecycles import Lifecycles, Step
 from flowtrail.intake.importers.markup import parse_elements
-from flowtrail.intake.importers.options import ImportOptions
+from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, ImportOptions
 from flowtrail.intake.importers.outcomes import ending_activities
 from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
 from flowtrail.intake.importers.statements import Announced, Ended, encode
@@ -25,6 +25,7 @@ from flowtrail.model.limits import MAX_MAP_NAMES
 from flowtrail.storage.interface import DEFAULT_TENANT
 
 FORMAT: Final = "xes"
+USES: Final = NAMING | OF_INSTANTS | {"ends"}
 
 NAME: Final = "concept:name"
 TIME: Final = "time:timestamp"
