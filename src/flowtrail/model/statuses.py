@@ -1,7 +1,4 @@
-"""The statuses of transactions and executions, and their order.
-
-Inside, an execution's status is its rank: a later rank beats an earlier one whatever the instants say.
-"""
+"""The statuses of transactions and executions, outcomes and relations, as they are said on the wire."""
 
 from typing import Final, Literal
 
@@ -15,6 +12,5 @@ EXECUTION_STATUSES: Final = ("pending", "running", "succeeded", "failed", "skipp
 OUTCOMES: Final = TRANSACTION_STATUSES[1:]
 RELATIONS: Final = ("split", "merge", "clone", "derive", "retry")
 
-FINAL_EXECUTION_STATUSES: Final = frozenset({"succeeded", "failed", "skipped"})
-RANK: Final = {None: 0, "pending": 1, "running": 2, "succeeded": 3, "failed": 3, "skipped": 3}
-"""Every final status has the same rank: between two of them the later statement wins."""
+FINAL: Final = frozenset({"succeeded", "failed", "skipped"})
+"""The statuses of an execution that is over."""

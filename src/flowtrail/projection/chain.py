@@ -9,7 +9,8 @@ from bisect import bisect_left
 from collections.abc import Callable
 
 from flowtrail.model.records import BlockRecord
-from flowtrail.projection.executions import FINAL, OrderKey, end_at, order_key
+from flowtrail.model.statuses import FINAL
+from flowtrail.projection.executions import OrderKey, end_at, order_key
 
 Emit = Callable[[int, str, str, int, int], None]
 """Receives an edge: sign, from block, to block, the instant it counts at, its time (negative when they overlap)."""

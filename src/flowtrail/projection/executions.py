@@ -7,8 +7,7 @@ A record here is merged (`registers.merged_block`).
 from typing import Final
 
 from flowtrail.model.records import BlockRecord
-
-FINAL: Final = frozenset({"succeeded", "failed", "skipped"})
+from flowtrail.model.statuses import FINAL
 
 OrderKey = tuple[int, int, bytes]
 NEVER: Final = 1 << 62

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from flowtrail.model.records import BlockRecord
+from flowtrail.model.statuses import FINAL
 from flowtrail.projection.chain import Chain, Emit
 from flowtrail.projection.derive import execution_terms
-from flowtrail.projection.executions import FINAL, current_key
+from flowtrail.projection.executions import current_key
 from flowtrail.projection.registers import merged_block
 
 Held = Mapping[bytes, BlockRecord | list[BlockRecord]]

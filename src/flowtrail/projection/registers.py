@@ -13,11 +13,9 @@ import msgspec
 
 from flowtrail.model.limits import MAX_MAP_NAMES
 from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord
+from flowtrail.model.statuses import FINAL
 
 Stamp = tuple[int, str, int]
-
-MapRegister = tuple[str, str]
-"""(map field, name): every name of a map is a register of its own."""
 
 _value_bytes = msgspec.msgpack.Encoder(order="deterministic").encode
 
@@ -56,7 +54,6 @@ _IDENTITY: Final[dict[type, tuple[str, ...]]] = {
     BlockRecord: ("transaction", "id"),
     EndRecord: ("transaction", "attempt"),
 }
-_FINAL: Final = frozenset({"succeeded", "failed", "skipped"})
 
 
 def stamp_of(record: TransactionRecord | BlockRecord | EndRecord) -> Stamp:
@@ -65,10 +62,11 @@ def stamp_of(record: TransactionRecord | BlockRecord | EndRecord) -> Stamp:
 
 
 def _rank(group: tuple[str, ...], value: tuple[Any, ...]) -> int:
-    """Results are ordered by rank before stamp; every other register by stamp alone."""
+    """Results are ordered by rank before stamp; every other register by stamp alone. Every final status has the same
+    rank: between two of them the later statement wins."""
     if group[0] != "status":
         return 0
-    return 3 if value[0] in _FINAL else 2 if value[0] == "running" else 1
+    return 3 if value[0] in FINAL else 2 if value[0] == "running" else 1
 
 
 def join(records: Iterable[R]) -> tuple[list[R], bool]:

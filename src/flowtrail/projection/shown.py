@@ -11,8 +11,9 @@ import msgspec
 from flowtrail.model.clock import MICROS
 from flowtrail.model.instants import format_instant
 from flowtrail.model.records import BlockRecord, ExceptionInfo
+from flowtrail.model.statuses import FINAL
 from flowtrail.projection.derive import executions, transaction_of
-from flowtrail.projection.executions import FINAL, display_key
+from flowtrail.projection.executions import display_key
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import State
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowtrail.model.records import BlockRecord
-from flowtrail.projection.executions import FINAL, arrival_at, end_at
+from flowtrail.model.statuses import FINAL
+from flowtrail.projection.executions import arrival_at, end_at
 from flowtrail.query.definitions import DEFAULT_STAGE, Declared
 from flowtrail.query.items import Json, instant, seconds, wait_us, work_us
 

@@ -10,7 +10,7 @@ import pytest
 
 from flowtrail.intake.importers import ImportOptions
 from flowtrail.intake.wire import decode_body
-from flowtrail.projection.executions import FINAL
+from flowtrail.model.statuses import FINAL
 from flowtrail.projection.registers import merged_block
 from flowtrail.projection.state import State
 from flowtrail.storage import open_store

@@ -10,7 +10,8 @@ import msgspec
 
 from flowtrail.model.exchange import NAMESPACE
 from flowtrail.model.records import AnyRecord, BlockRecord
-from flowtrail.projection.executions import FINAL, arrival_at, end_at
+from flowtrail.model.statuses import FINAL
+from flowtrail.projection.executions import arrival_at, end_at
 from flowtrail.projection.state import State
 from flowtrail.query.export.asking import Asked, Linked
 from flowtrail.query.export.statements import link_statement, record_line, transaction_statements
