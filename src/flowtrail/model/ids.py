@@ -32,13 +32,6 @@ def new_transaction_id() -> TransactionId:
     return TransactionId(value.to_bytes(TRANSACTION_ID_BYTES, "big"))
 
 
-def new_execution_id() -> ExecutionId:
-    """Eight random bytes, never all zero."""
-    while not (drawn := random_bytes(EXECUTION_ID_BYTES)).strip(b"\0"):
-        continue
-    return ExecutionId(drawn)
-
-
 class ExecutionNumbers:
     """Ids of executions for whoever needs very many: counted up from a random start, one call in C each.
 

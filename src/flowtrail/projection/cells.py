@@ -98,10 +98,10 @@ STATUS_CODES: Final = {
     "cancelled": CANCELLED,
 }
 
-SCALE: Final = 5
-"""OpenTelemetry's exponential histogram, base 2^(2^-5): buckets 2.19 % wide."""
 BOUNDS: Final = tuple(-(-(2 ** (i % 32 / 32) * 2 ** (i // 32)) // 1) for i in range(54 * 32))
-"""The least integer of bucket i + 1, as floats that are exact integers up to 2^53; bucket 0 is for zero."""
+"""OpenTelemetry's exponential histogram of scale 5, base 2^(2^-5): buckets 2.19 % wide.
+
+The least integer of bucket i + 1, as floats that are exact integers up to 2^53; bucket 0 is for zero."""
 
 _BOUNDS_INT: Final = tuple(int(bound) for bound in BOUNDS)
 

@@ -31,7 +31,6 @@ _LENGTH: Final = struct.Struct("<H")
 _DIGITS: Final = 20
 FRAME_BYTES: Final = _FRAME.size + _DIGITS
 """Around a body."""
-LONGEST_BODY: Final = SEGMENT_BYTES - HEADER_BYTES - FRAME_BYTES
 
 
 class Frame(NamedTuple):

@@ -55,7 +55,6 @@ class Sent:
     seconds: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
-    answered_at: list[tuple[float, str]] = field(default_factory=list)
 
 
 def send(

@@ -79,7 +79,7 @@ class Lifecycles:
             return
         _learn(execution, step)
 
-    def unfinished(self, transaction: str) -> Iterator[Executed]:
+    def unfinished(self) -> Iterator[Executed]:
         """The executions that did not end, in the order they came."""
         left = []
         for held in self._open.values():

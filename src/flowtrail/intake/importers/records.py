@@ -8,7 +8,6 @@ from flowtrail.intake.importers.options import ImportOptions
 from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
 from flowtrail.model.limits import MAX_RECORD_BYTES
 
-FORMAT: Final = "records"
 USES: Final[frozenset[str]] = frozenset()
 _BOM: Final = b"\xef\xbb\xbf"
 

@@ -221,7 +221,7 @@ class _Log:
             return
         if trace.told and len(trace.attributes) > trace.told:
             self._announce(trace, trace.instant)
-        for execution in trace.lives.unfinished(trace.id):
+        for execution in trace.lives.unfinished():
             self._say(encode(execution))
         outcome = self.ends.get(trace.last[2]) if trace.last else None
         if trace.last is not None and outcome is not None:
