@@ -31,7 +31,7 @@ def command(
     content: Annotated[
         str | None,
         Parameter(
-            help="ndjson: records (default) or transactions; csv: transactions (default) or executions."
+            help="ndjson: records (default) or transactions; csv: transactions (default) or executions; else log."
         ),
     ] = None,
     query_: Annotated[

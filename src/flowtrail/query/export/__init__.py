@@ -72,19 +72,21 @@ def open_export(
 
     Raises: Refusal (400: an unknown format or content, a query or range that cannot be read).
     """
-    chosen = _FORMATS.get(format or FORMATS[0])
+    name = format or FORMATS[0]
+    chosen = _FORMATS.get(name)
     if chosen is None:
-        raise _not_one_of("unknown_format", "format", format or "", FORMATS)
+        raise _not_one_of("unknown_format", "an export", "format", name, FORMATS)
     write = chosen.contents.get(content) if content else next(iter(chosen.contents.values()))
     if write is None:
-        raise _not_one_of("unknown_content", "content", content or "", tuple(chosen.contents))
+        raise _not_one_of(
+            "unknown_content", f"an export as {name}", "content", content or "", tuple(chosen.contents)
+        )
     asked = ask(store, tenant, q, from_, to, now)
     return Export(chosen.media_type, f"flowtrail.{chosen.suffix}", write(asked))
 
 
-def _not_one_of(code: str, name: str, received: str, allowed: tuple[str, ...]) -> Refusal:
+def _not_one_of(code: str, what: str, name: str, received: str, allowed: tuple[str, ...]) -> Refusal:
     near = get_close_matches(received.casefold(), allowed, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return Refusal(
-        code, f"an export has no {name} {received[:40]!r}{hint}", name, received, ", ".join(allowed)
-    )
+    told = f"{what} has no {name} {received[:40]!r}{hint}"
+    return Refusal(code, told, name, received, ", ".join(allowed))
