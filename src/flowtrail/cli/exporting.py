@@ -49,17 +49,7 @@ def command(
     target: Target | None = None,
 ) -> int:
     """Export transactions that match QUERY, all of them without one."""
-    if query and query_ is not None:
-        raise Failure("say the query as words or with --query, not both", USAGE)
-    if query and query[0] in _FORMAT_WORDS:
-        # As `import` has it; what matches such a word is nothing, which looks like an empty log.
-        word = query[0]
-        told = f"a format is named with --format ({_FORMATS}); what has {word!r} in it is found with --query {word}"
-        raise Failure(told, USAGE)
-    if output.is_dir():
-        raise Failure(f"--output names a directory: {output}; allowed: a file", USAGE)
-    if not output.parent.is_dir():
-        raise Failure(f"--output names a file in a directory that is not there: {output.parent}")
+    _check(query, query_, output)
     wanted = {
         "format": format,
         "content": content,
@@ -90,6 +80,21 @@ def command(
             bar.update(task, size=f"{exported.size / 1e6:.1f} MB")
     _tell(exported, is_of_all=not (wanted["q"] or from_ or to))
     return 0
+
+
+def _check(words: tuple[str, ...], text: str | None, output: Path) -> None:
+    """See that what was said can be meant, before anything is asked. Raises: Failure."""
+    if words and text is not None:
+        raise Failure("say the query as words or with --query, not both", USAGE)
+    if words and words[0] in _FORMAT_WORDS:
+        # As `import` has it; what matches such a word is nothing, which looks like an empty log.
+        word = words[0]
+        told = f"a format is named with --format ({_FORMATS}); what has {word!r} in it is found with --query {word}"
+        raise Failure(told, USAGE)
+    if output.is_dir():
+        raise Failure(f"--output names a directory: {output}; allowed: a file", USAGE)
+    if not output.parent.is_dir():
+        raise Failure(f"--output names a file in a directory that is not there: {output.parent}")
 
 
 def _tell(exported: Exported, *, is_of_all: bool) -> None:
