@@ -196,7 +196,7 @@ def _unpack(page: Page) -> bytes:
         size = zstandard.frame_content_size(page.body)
         if not 0 <= size <= MAX_BODY_BYTES:
             raise Damaged(f"page {page.number}: the body claims to be {size} bytes long")
-        unpacked: bytes = _codec.decompress(page.body)
+        unpacked: bytes = _codec.decompress(page.body, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise Damaged(f"page {page.number}: the body cannot be decompressed: {error}") from error
     return unpacked

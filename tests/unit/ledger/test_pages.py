@@ -204,6 +204,7 @@ def zstd_reads_the_same(one: bytes, other: bytes) -> bool:
             zstandard.ZstdCompressor(write_content_size=False).compress(b"\x90"), id="unknown length"
         ),
         pytest.param(zstandard.ZstdCompressor().compress(b"\x91\xc0")[:-1], id="cut short"),
+        pytest.param(page_of(some_records(1)).body + b"\0", id="more behind it"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_damaged(body):
