@@ -21,7 +21,9 @@ def list_object(
     """A page of an object's transactions, newest first; an unknown object has none. Raises: Refusal (400)."""
     for name, value in (("type", type), ("id", id)):
         if not value or "\0" in value:
-            raise Refusal("missing_parameter", f"{name} names the object", name, value)
+            raise Refusal(
+                "missing_parameter", f"{name} names the object", name, value, "a text without NUL, not empty"
+            )
     question = ("objects", tenant, type, id)
     position = read_position(page_token, question)
     after, asked_at = position or (None, now)

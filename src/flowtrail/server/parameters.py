@@ -140,12 +140,24 @@ def read_parameters(request: Request, allowed: tuple[Parameter, ...]) -> dict[st
             )
         if name in values:
             raise Problem(
-                400, "repeated_parameter", "the parameter stands more than once", field=name, received=value
+                400,
+                "repeated_parameter",
+                "the parameter stands more than once",
+                field=name,
+                received=value,
+                allowed="once",
             )
         values[name] = value
     for parameter in allowed:
         if parameter.required and not values.get(parameter.name):
-            raise Problem(400, "missing_parameter", "the parameter is required", field=parameter.name)
+            raise Problem(
+                400,
+                "missing_parameter",
+                "the parameter is required",
+                field=parameter.name,
+                received=values.get(parameter.name),
+                allowed="a text that is not empty",
+            )
     return values
 
 
@@ -179,5 +191,7 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
             400,
             "malformed_query_string",
             "the query string is not percent-encoded UTF-8, or has too many parameters",
+            received=raw,
+            allowed=f"percent-encoded UTF-8, at most {_MOST_FIELDS} parameters",
         )
     return pairs

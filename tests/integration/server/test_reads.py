@@ -149,8 +149,10 @@ def test_a_query_string_that_is_not_percent_encoded_utf_8_is_refused(told, query
 
 
 def test_an_object_must_be_named_whole(told):
-    assert problem(told.get("/v1/objects", type="order"), 400, "missing_parameter")["field"] == "id"
-    assert problem(told.get("/v1/objects", type="", id="1"), 400, "missing_parameter")["field"] == "type"
+    for asked, field, received in (({"type": "order"}, "id", None), ({"type": "", "id": "1"}, "type", "")):
+        refusal = problem(told.get("/v1/objects", **asked), 400, "missing_parameter")
+        assert (refusal["field"], refusal.get("received")) == (field, received)
+        assert refusal["allowed"] == "a text that is not empty"
 
 
 def test_pages_are_walked_by_token_and_a_token_is_bound_to_its_question(told):
