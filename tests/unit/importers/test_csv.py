@@ -54,6 +54,14 @@ def test_a_case_is_announced_when_it_is_new_and_when_something_else_is_said_of_i
     assert all("created_at" not in each and "at" in each for each in announced)
 
 
+def test_a_number_that_changed_is_told_whatever_its_hash(tmp_path):
+    text = "case,activity,start,n\nA,x,2026-11-23T10:00:00Z,-1\nA,x,2026-11-23T10:00:01Z,-2\n"
+
+    records, _ = imported("csv", write(tmp_path, text), ImportOptions(attribute=("n",)))
+
+    assert [each["attributes"]["n"] for each in of_kind(records, "transaction")] == [-1, -2]
+
+
 def test_other_columns_are_named_by_options(tmp_path):
     text = "Nr;Was;Von;Bis\n1;los;23.11.2026 10:00:00;23.11.2026 10:00:01\n"
     options = ImportOptions(
@@ -103,6 +111,16 @@ def test_instants_may_be_numbers(tmp_path, unit, text):
 
     assert problems == []
     assert of_kind(records, "block")[0]["started_at"] == 1_795_424_400 * SECOND
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "-1e999999999", "1e400", "nan", "inf", "soon"])
+def test_a_number_that_is_no_instant_spoils_its_row_only(tmp_path, text):
+    rows = f"case,activity,start\nA,x,{text}\nB,x,1795424400\n"
+
+    records, problems = imported("csv", write(tmp_path, rows), ImportOptions(time_unit="s"))
+
+    assert [(problem.row, problem.field) for problem in problems] == [(1, "start")]
+    assert len(of_kind(records, "block")) == 1
 
 
 @pytest.mark.parametrize(

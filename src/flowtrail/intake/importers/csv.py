@@ -156,11 +156,14 @@ class _Log:
 
     def _announced(self, case: _Case, name: str, instant: int, cells: list[str]) -> Iterator[bytes]:
         """The case itself, when it is new or something else is said of it than before."""
-        keys = {key: cells[index].strip() for key, index in self.mapping.keys.items() if cells[index].strip()}
-        attributes = _facts(self.mapping.attributes, cells)
-        told = hash((tuple(keys.items()), tuple((attributes or {}).items())))
+        mapping = self.mapping
+        # Of the texts: as numbers, -1 and -2 have the same hash.
+        told = hash(
+            tuple(cells[index].strip() for index in (*mapping.keys.values(), *mapping.attributes.values()))
+        )
         if told != case.told:
             case.told = told
+            keys = {key: text for key, index in mapping.keys.items() if (text := cells[index].strip())}
             yield encode(
                 Announced(
                     case.id,
@@ -169,7 +172,7 @@ class _Log:
                     name,
                     at=instant,
                     keys=keys or None,
-                    attributes=attributes,
+                    attributes=_facts(mapping.attributes, cells),
                 )
             )
 
