@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,6 +12,8 @@ from flowtrail.model.errors import Refusal
 from flowtrail.model.limits import NEWEST_INSTANT_US, OLDEST_INSTANT_US
 
 _UNITS: Final = {"s": Decimal(1_000_000), "ms": Decimal(1_000), "us": Decimal(1), "ns": Decimal("0.001")}
+_DIGITS: Final = 20
+"""More than any instant has in microseconds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ALLOWED: Final = "an instant between 2000 and 2200"
@@ -57,8 +59,10 @@ def _numbers(unit: str) -> ReadInstant:
 
     def read(text: str, field: str) -> int:
         try:
-            return _within(int(Decimal(text) * factor), text, field)
-        except (InvalidOperation, ValueError, OverflowError):
+            number = Decimal(text) * factor
+            # One as 1e999990 would be written out, which takes half a minute.
+            return _within(int(number) if number.adjusted() < _DIGITS else NEWEST_INSTANT_US, text, field)
+        except (ArithmeticError, ValueError):
             raise Unreadable(field, "this is no number", text, f"a number of {unit} since 1970") from None
 
     return read
