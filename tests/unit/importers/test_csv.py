@@ -188,6 +188,7 @@ def test_an_unclosed_quote_does_not_swallow_the_file(tmp_path):
         (ImportOptions(attribute=("nope",)), "'nope'"),
         (ImportOptions(timezone="Mars/Olympus"), "Mars/Olympus"),
         (ImportOptions(time_unit="h"), "s, ms, us, ns"),
+        (ImportOptions(time_format="%d.%m.%Y %H:%M:%S %H"), "stands in it twice"),
         (ImportOptions(status_word=("NOK",)), "--status-word"),
         (ImportOptions(ends=("pay=paid",)), "delivered"),
         (ImportOptions(encoding="klingon"), "klingon"),

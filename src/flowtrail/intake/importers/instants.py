@@ -1,5 +1,6 @@
 """Instants as foreign logs write them, as microseconds since the epoch."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -28,6 +29,8 @@ def instant_reader(options: ImportOptions) -> ReadInstant:
         return _numbers(options.time_unit)
     zone = _zone(options.timezone)
     pattern = options.time_format
+    if pattern is not None:
+        _check_pattern(pattern)
 
     def read(text: str, field: str) -> int:
         try:
@@ -48,6 +51,21 @@ def instant_reader(options: ImportOptions) -> ReadInstant:
         return _within((moment - _EPOCH) // _MICROSECOND, text, field)
 
     return read
+
+
+def _check_pattern(pattern: str) -> None:
+    """Raises: Refusal (a directive that stands twice)."""
+    try:
+        datetime.strptime("", pattern)  # noqa: DTZ007 -- only to see whether it can be asked
+    except re.error:  # strptime makes a regular expression of it, and lets its errors through
+        raise Refusal(
+            "invalid_option",
+            f"no instant can be read as {pattern!r}: a directive stands in it twice",
+            "time_format",
+            pattern,
+        ) from None
+    except ValueError:
+        pass  # as every text but the right one
 
 
 def _numbers(unit: str) -> ReadInstant:
