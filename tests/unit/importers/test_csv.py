@@ -171,6 +171,35 @@ def test_a_byte_order_mark_and_quoted_line_ends_are_read(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        '\n\r\ncase;activity;start;"a, b, c, d"',
+        '"case";activity;"start"; a,b,c',
+        '"case";"activity";"start";"say ""a, b, c, d"""',
+        'case;activity;start;"two\nlines, a, b, c"',
+        '"case"|activity|start|5" pipe, a',
+    ],
+)
+def test_the_header_is_the_first_row_that_is_not_blank_however_it_is_quoted(tmp_path, header):
+    delimiter = "|" if "|" in header else ";"
+    text = f"{header}\n{delimiter.join(['A', 'x', '2026-11-23T10:00:00Z', ''])}\n"
+
+    records, problems = imported("csv", write(tmp_path, text))
+
+    assert problems == []
+    assert [(each["block"], int(each["id"], 16)) for each in of_kind(records, "block")] == [("x", 1)]
+
+
+def test_a_column_is_named_by_a_text_of_two_lines(tmp_path):
+    text = '"case\nnumber",activity,start\r\nA,x,2026-11-23T10:00:00Z\r\n'
+
+    records, problems = imported("csv", write(tmp_path, text), ImportOptions(case="case\nnumber"))
+
+    assert problems == []
+    assert len(of_kind(records, "block")) == 1
+
+
 def test_an_unclosed_quote_does_not_swallow_the_file(tmp_path):
     rows = "".join(f"C{number},x,2026-11-23T10:00:00Z\n" for number in range(20_000))
     text = f'case,activity,start\nA,"x,2026-11-23T10:00:00Z\n{rows}'

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from flowtrail.intake.importers.files import ChunkReader, Source
@@ -35,9 +36,10 @@ class Table:
             ) from None
         csv.field_size_limit(MAX_RECORD_BYTES)
         try:
-            first = text.readline(MAX_RECORD_BYTES)
-            self._rows = csv.reader(self._lines(text), delimiter=_delimiter(options.delimiter, first))
-            header = next(csv.reader([first], delimiter=_delimiter(options.delimiter, first)), [])
+            lines, held = self._lines(text), list[str]()
+            delimiter = _delimiter(options.delimiter) or _guessed(lines, held)
+            self._rows = csv.reader(chain(held, lines), delimiter=delimiter)
+            header = _header(self._rows)
         except Unreadable as error:
             problems(error.at(None))
             header = []
@@ -118,15 +120,40 @@ def _encoding(name: str) -> str:
     return "utf-8-sig" if name.lower().replace("_", "-") in {"utf-8", "utf8"} else name
 
 
-def _delimiter(wanted: str | None, first: str) -> str:
+def _delimiter(wanted: str | None) -> str | None:
     if wanted is None:
-        return max(_DELIMITERS, key=first.count)
+        return None
     delimiter = {"\\t": "\t", "tab": "\t"}.get(wanted, wanted)
     if len(delimiter) != 1:
         raise Refusal(
             "invalid_option", f"the delimiter must be one character, not {wanted!r}", "delimiter", wanted
         )
     return delimiter
+
+
+def _guessed(lines: Iterator[str], held: list[str]) -> str:
+    """What parts the header into most names, quoted ones whole; the lines that took go to `held`."""
+
+    def again() -> Iterator[str]:
+        yield from held[:]
+        for line in lines:
+            held.append(line)
+            yield line
+
+    def names(delimiter: str) -> tuple[int, int]:
+        try:
+            header = _header(csv.reader(again(), delimiter=delimiter))
+        except csv.Error:
+            return -MAX_RECORD_BYTES, 0
+        # A quote is left inside a cell where what stands before it is none that parts cells.
+        return -sum(name.count('"') for name in header), len(header)
+
+    return max(_DELIMITERS, key=names)
+
+
+def _header(rows: Iterator[list[str]]) -> list[str]:
+    """The first row that is not blank."""
+    return next(filter(None, rows), [])
 
 
 def _is_broken(cell: str) -> bool:
