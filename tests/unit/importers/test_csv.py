@@ -210,6 +210,18 @@ def test_an_unclosed_quote_does_not_swallow_the_file(tmp_path):
     assert len(of_kind(records, "block")) > 5_000
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_quote_that_is_never_closed_is_told_with_its_row(tmp_path, end):
+    row = "2026-11-23T10:00:00Z"
+    text = f'case,activity,start,note;"5 inch\nA,x,{row},"a"\nB,x,{row},"cut\nC,x,{row},c\nD,x,{row},d{end}'
+
+    records, problems = imported("csv", write(tmp_path, text))
+
+    assert len(of_kind(records, "block")) == 1
+    assert [problem.row for problem in problems] == [2]
+    assert "a quote is not closed" in str(problems[0])
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

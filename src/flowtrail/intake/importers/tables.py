@@ -36,9 +36,10 @@ class Table:
             ) from None
         csv.field_size_limit(MAX_RECORD_BYTES)
         try:
+            self._at_end = False
             lines, held = self._lines(text), list[str]()
             delimiter = _delimiter(options.delimiter) or _guessed(lines, held)
-            self._rows = csv.reader(chain(held, lines), delimiter=delimiter)
+            self._rows = csv.reader(chain(held, lines, self._end()), delimiter=delimiter)
             header = _header(self._rows)
         except Unreadable as error:
             problems(error.at(None))
@@ -65,7 +66,18 @@ class Table:
                     Problem(row, None, None, f"cells of at most {MAX_RECORD_BYTES} characters", str(error))
                 )
                 continue
-            if not cells:
+            if self._at_end:
+                # The reader asked for one more line to end this row, and gives it as if it had come.
+                self._problems(
+                    Problem(
+                        row,
+                        None,
+                        None,
+                        "cells whose quotes are closed",
+                        "a quote is not closed: what stands from it to the end of the file is left out",
+                    )
+                )
+            elif not cells:
                 row -= 1
             elif len(cells) != width:
                 self._problems(
@@ -101,6 +113,11 @@ class Table:
                     "a line is too long and left out",
                 )
             )
+
+    def _end(self) -> Iterator[str]:
+        """What stands behind the last line: nothing, but it is seen that somebody asked."""
+        self._at_end = True
+        yield from ()
 
     def column(self, name: str, flag: str) -> int:
         """The position of a column that must be there. Raises: Refusal."""
