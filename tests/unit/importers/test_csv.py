@@ -1,5 +1,7 @@
 """Any CSV, by a mapping of its columns."""
 
+import gzip
+
 import pytest
 
 from flowtrail.intake.importers import ImportOptions
@@ -157,6 +159,37 @@ def test_text_of_another_encoding_is_told_and_can_be_named(tmp_path):
     records, problems = imported("csv", file, ImportOptions(encoding="latin-1"))
     assert of_kind(records, "block")[0]["block"] == "prüfen"
     assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("written", "named"), [("utf-8", "utf-16"), ("utf-8", "utf-32"), ("utf-16-le", "utf-16-le")]
+)
+def test_text_that_is_not_of_the_named_encoding_is_told(tmp_path, written, named):
+    file = write(tmp_path, "case,activity,start\nA,x,2026-11-23T10:00:00Z\n", written)
+    file.write_bytes(file.read_bytes() + b"\0\xd8a\0\n\0")
+
+    records, (problem,) = imported("csv", file, ImportOptions(encoding=named))
+
+    assert records == []
+    assert "--encoding" in str(problem)
+
+
+@pytest.mark.parametrize("format", ["csv", "ocel-csv"])
+def test_a_damaged_file_is_told_and_not_taken_for_an_empty_one(tmp_path, format):
+    file = tmp_path / "log.csv.gz"
+    file.write_bytes(gzip.compress(TEXT.encode())[:20])
+
+    records, problems = imported(format, file)
+
+    assert records == []
+    assert "ends too early" in str(problems[0])
+
+
+def test_a_header_that_never_ends_is_told(tmp_path):
+    records, (problem,) = imported("csv", write(tmp_path, '"case,activity,start\n' + "A,x,y\n" * 99_999))
+
+    assert records == []
+    assert "header" in str(problem)
 
 
 def test_a_byte_order_mark_and_quoted_line_ends_are_read(tmp_path):

@@ -204,6 +204,8 @@ class _Log:
 def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator[tuple[int, bytes]]:
     """(row, record) of the whole log; ends come last. Raises: Refusal (a column or word that cannot be meant)."""
     table = Table(source, options, problems)
+    if not table.is_read:
+        return
     log = _Log(table, options)
     row = 0
     for row, cells in table:

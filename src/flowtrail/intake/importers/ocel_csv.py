@@ -138,6 +138,8 @@ class _Log:
 def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator[tuple[int, bytes]]:
     """(row, record) of the whole log; ends come last, as of the last row. Raises: Refusal (columns are missing)."""
     table = Table(source, options, problems)
+    if not table.is_read:
+        return
     log = _Log(table, options)
     row = 0
     for row, cells in table:

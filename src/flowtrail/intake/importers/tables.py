@@ -35,6 +35,8 @@ class Table:
                 "invalid_option", f"there is no encoding {options.encoding!r}", "encoding", options.encoding
             ) from None
         csv.field_size_limit(MAX_RECORD_BYTES)
+        self.is_read = True
+        """Whether there is a header; where not, that was told, and nobody should look for columns."""
         try:
             self._at_end = False
             lines, held = self._lines(text), list[str]()
@@ -43,7 +45,10 @@ class Table:
             header = _header(self._rows)
         except Unreadable as error:
             problems(error.at(None))
-            header = []
+            header, self.is_read = [], False
+        except csv.Error as error:
+            problems(Problem(None, None, None, "a header whose quotes are closed", str(error)))
+            header, self.is_read = [], False
         self.columns = {name.strip(): index for index, name in enumerate(header)}
         if header and len(self.columns) < len(header):
             raise Refusal("repeated_column", "a column's name stands twice in the first line", "file")
@@ -97,13 +102,13 @@ class Table:
                 yield row, cells
 
     def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
-        """Lines of bounded length: a file without line ends must not be read whole."""
-        while line := text.readline(MAX_RECORD_BYTES):
+        """Lines of bounded length: a file without line ends must not be read whole. Raises: Unreadable."""
+        while line := _read_line(text):
             if len(line) < MAX_RECORD_BYTES or line.endswith("\n"):
                 yield line
                 continue
             while line and not line.endswith("\n"):
-                line = text.readline(MAX_RECORD_BYTES)
+                line = _read_line(text)
             self._problems(
                 Problem(
                     None,
@@ -131,6 +136,16 @@ class Table:
             name,
             listed,
         )
+
+
+def _read_line(text: io.TextIOWrapper) -> str:
+    try:
+        return text.readline(MAX_RECORD_BYTES)
+    except UnicodeError as error:
+        # Encodings that are no extension of ASCII have no place for bytes that are not theirs.
+        raise Unreadable(
+            None, f"from here on the file is not valid text: {error}", None, "text in the file's --encoding"
+        ) from None
 
 
 def _encoding(name: str) -> str:
