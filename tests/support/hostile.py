@@ -184,6 +184,12 @@ def _slow(server, line, records):
     _good(server, line, records)
 
 
+def _hinted(server, line, records):
+    line.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </app.css>\r\n\r\n")
+    server.pause(0.05)
+    _good(server, line, records)
+
+
 def _chunked(server, line, records):
     body = server.receipt(records)
     parts = [body[place : place + 7] for place in range(0, len(body), 7)]
@@ -343,6 +349,7 @@ def _switch(server, line, records):
 WAYS = {
     "good": _good,
     "slow": _slow,
+    "hinted": _hinted,
     "chunked": _chunked,
     "old": _old,
     "good_then_shut": _good_then_shut,
@@ -372,7 +379,7 @@ WAYS = {
     "twice": _twice,
     "switch": _switch,
 }
-LASTING = {"good", "slow", "chunked", "refuse_some", "too_large"}
+LASTING = {"good", "slow", "hinted", "chunked", "refuse_some", "too_large"}
 """Ways after which the connection goes on."""
 ALL = [*BEFORE, *WAYS]
 

@@ -91,7 +91,7 @@ class HttpTransport:
         line.begin(until, self._most_bytes + _HEAD_BYTES)
         line.send(self._head(body, headers))
         line.send(body)
-        response = http.client.HTTPResponse(line, method="POST")  # type: ignore[arg-type]
+        response = _Response(line, method="POST")  # type: ignore[arg-type]
         try:
             response.begin()
             came = bytearray(self._most_bytes)
@@ -151,6 +151,18 @@ class HttpTransport:
         line, self._line = self._line, None
         if line is not None:
             line.close(abandon=abandon)
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer, whatever is said before it: the library skips 100 only, and takes 103 for the answer, so that the
+    next request would be told of this one."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 < status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 class _Line:

@@ -15,6 +15,7 @@ from tests.support.items import announced
 SETTLING = {
     "good",
     "slow",
+    "hinted",
     "chunked",
     "old",
     "good_then_shut",
@@ -139,6 +140,18 @@ def test_a_kept_connection_that_was_closed_meanwhile_costs_no_failure():
         delivery.close()
 
         assert (counts.accepted, counts.failures) == (5 * RECORDS, 0)
+
+
+def test_what_is_said_before_an_answer_is_not_taken_for_it():
+    with hostile(["hinted"]) as server:
+        delivery = sink(server.url)
+        for first in range(3):
+            put(delivery, first * RECORDS)
+            assert delivery.flush(20)
+        counts = delivery.counts()
+        delivery.close()
+
+        assert (counts.accepted, counts.failures, counts.requests) == (3 * RECORDS, 0, 3)
 
 
 def test_a_connection_that_was_cut_when_its_answer_had_come_costs_no_failure():
