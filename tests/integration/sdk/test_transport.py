@@ -1,5 +1,6 @@
 """Delivery against every way a server can behave: bounded in time and size, and never counting what is not so."""
 
+import socket
 import threading
 import time
 import tracemalloc
@@ -152,6 +153,32 @@ def test_what_is_said_before_an_answer_is_not_taken_for_it():
         delivery.close()
 
         assert (counts.accepted, counts.failures, counts.requests) == (3 * RECORDS, 0, 3)
+
+
+def test_an_address_that_swallows_everything_leaves_time_for_the_next_one(monkeypatch):
+    found = socket.getaddrinfo
+    with hostile(["good"]) as server, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        # Nobody takes these, so the system drops whatever knocks after them.
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(deaf.getsockname())
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda *given, **named: found(*deaf.getsockname(), **named) + found(*given, **named),
+        )
+        delivery = sink(server.url, timeout_s=1.0)
+        put(delivery, 0)
+        assert delivery.flush(5)
+        delivery.close()
+        for each in waiting:
+            each.close()
+
+        check(delivery.counts(), server, RECORDS)
+        assert delivery.counts().failures == 0
 
 
 def test_a_connection_that_was_cut_when_its_answer_had_come_costs_no_failure():
