@@ -218,6 +218,14 @@ def test_what_ends_without_failing_is_no_failure(sink):
     [
         (KeyboardInterrupt(), "cancelled", "failed"),
         (asyncio.CancelledError(), "cancelled", "failed"),
+        (BaseExceptionGroup("nursery", [asyncio.CancelledError()] * 2), "cancelled", "failed"),
+        (
+            BaseExceptionGroup("", [BaseExceptionGroup("", [GeneratorExit()]), KeyboardInterrupt()]),
+            "cancelled",
+            "failed",
+        ),
+        (BaseExceptionGroup("", [asyncio.CancelledError(), ValueError()]), "failed", "failed"),
+        (ExceptionGroup("", [ValueError()]), "failed", "failed"),
         (GeneratorExit(), "delivered", "succeeded"),
         (SystemExit(), "delivered", "succeeded"),
         (SystemExit("bad"), "failed", "failed"),
