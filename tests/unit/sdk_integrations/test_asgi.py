@@ -157,6 +157,12 @@ def test_what_is_wrong_in_the_applications_own_words_does_not_stop_the_request(f
 
     assert ask(FlowtrailMiddleware(shop(), name=wrong), "/orders/1").status_code == 200
     flowtrail.assert_path("1", ["GET", "look up"])
+    assert flowtrail.get("1").block("GET")["details"]["status"] == 200
+
+    flowtrail.clear()
+    assert ask(FlowtrailMiddleware(shop(), name=wrong), "/unwell").status_code == 503
+    (seen,) = flowtrail.transactions
+    assert (seen.status, seen.path) == ("failed", ["GET"])
 
 
 def test_a_framework_that_tells_no_route_is_named_by_its_endpoint(flowtrail):

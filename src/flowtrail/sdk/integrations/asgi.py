@@ -101,11 +101,18 @@ class FlowtrailMiddleware:
 
     @guarded
     def _tell(self, transaction: Transaction, block: Any, scope: Scope, status: int) -> None:
-        block.name = self._name(scope)
+        named = self._named(scope)
+        if named is not None:
+            block.name = named
         block.detail(method=scope.get("method"), path=scope.get("path"), status=status or None)
         if status >= _FAILED:
             block.fail(f"answered {status}")
             transaction.fail(f"answered {status}")
+
+    @guarded
+    def _named(self, scope: Scope) -> str:
+        # Guarded by itself: how the request ended is told whatever becomes of its name.
+        return self._name(scope)
 
 
 def ending(send: Send) -> Send:
