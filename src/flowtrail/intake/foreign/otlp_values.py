@@ -59,7 +59,7 @@ class Cuts:
             return self._counted(self.text(json.dumps(value, ensure_ascii=False, default=_jsonable)))
         if kind is list:
             return [self.value(each, levels - 1) for each in self._first(value)]
-        return self.map([(name, each) for name, each in value.items() if name], levels - 1, MAX_ITEMS)
+        return self.map(value.items(), levels - 1, MAX_ITEMS)
 
     def map(self, pairs: Iterable[tuple[str, Any]], levels: int, most: int) -> dict[str, Any]:
         """The first names with their values. The last of two equal names counts; one without a name is dropped."""

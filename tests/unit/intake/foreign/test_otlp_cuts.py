@@ -40,6 +40,13 @@ def test_nul_names_without_letters_and_deep_values_are_mended_and_counted():
     assert found["flowtrail.cut"] == 4
 
 
+@BOTH
+def test_a_name_without_letters_inside_a_map_is_counted_too(kind):
+    found = block(span({"map": {"": 1, "kept": {"": 2}}}), kind=kind).details
+
+    assert (found["map"], found["flowtrail.cut"]) == ({"kept": {}}, 2)
+
+
 def test_a_span_that_is_too_large_is_cut_closer():
     found = block(span({f"a{number}": "x" * 16_000 for number in range(60)})).details
 
