@@ -91,7 +91,7 @@ class _Run:
         found = [self._opened(), self._block()]
         if self.type in OUTCOMES:
             found.append(self._end(OUTCOMES[self.type]))
-        if "parent" in self.facets:
+        if self.facets.get("parent") is not None:
             found.append(self._parent())
         for role in ("inputs", "outputs"):
             for dataset in named_datasets(self.tenant, self.event, role):

@@ -83,6 +83,13 @@ def test_a_run_is_split_from_its_parent_and_lies_between_its_datasets():
     }
 
 
+def test_a_parent_that_is_null_is_none():
+    decoded = read(event(facets={"parent": None}))
+
+    assert (decoded.accepted, decoded.rejected) == (1, [])
+    assert of(decoded.records, LinkRecord) == []
+
+
 def test_a_dataset_is_an_object_at_rest_with_its_facets_and_who_wrote_it():
     records = read(COMPLETE).records
     key = dataset("instance.schema.output_table")
