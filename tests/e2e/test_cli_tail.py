@@ -2,6 +2,7 @@
 
 import threading
 
+import httpx2
 import pytest
 
 from flowtrail.cli.tail import follow
@@ -55,6 +56,31 @@ def test_tail_goes_on_after_the_server_was_started_again(tmp_path):
         watching.join(30)
         assert not watching.is_alive()
     assert len([each for each in seen if each == ("match", "100")]) == 1
+
+
+class _Stream(httpx2.SyncByteStream):
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self):
+        yield from (self._data[place : place + 7] for place in range(0, len(self._data), 7))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_name_with_a_line_end_of_unicode_ends_no_line(end):
+    names = ["a\u2028b", "a\u2029b", "a\x85b", "plain"]
+    events = ["event: match", "id: 7"]
+    lines = [each for name in names for each in (*events, f'data: {{"object_id": "{name}"}}', "")]
+    body = "".join(f"{line}{end}" for line in lines).encode()
+    headers = {"Content-Type": "text/event-stream"}
+    client = Client("http://127.0.0.1:1", None)
+    client.http = httpx2.Client(
+        base_url=client.url,
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, stream=_Stream(body))),
+    )
+
+    seen = [data["object_id"] for _, (_, data) in zip(names, follow(client, ""), strict=False)]
+    assert seen == names
 
 
 def test_tail_says_when_nobody_answers(flowtrail):

@@ -63,7 +63,7 @@ def follow(client: Client, query: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 if lost:
                     errors.print("connected again")
                 lost, connected_once, pause = False, True, _FIRST_PAUSE_S
-                for event in _events(answer.iter_lines()):
+                for event in _events(_lines(answer.iter_text())):
                     last = event.get("id", last)
                     if "event" in event:
                         yield event["event"], msgspec.json.decode(event.get("data") or "{}")
@@ -77,6 +77,15 @@ def follow(client: Client, query: str) -> Iterator[tuple[str, dict[str, Any]]]:
             lost = True
         sleep_s(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def _lines(texts: Iterator[str]) -> Iterator[str]:
+    """The lines of a stream. The client's own reading would end one at U+2028 and its like, too, which JSON leaves as
+    they are in the names of objects."""
+    held = ""
+    for text in texts:
+        *whole, held = (held + text).split("\n")
+        yield from (line.removesuffix("\r") for line in whole)
 
 
 def _events(lines: Iterator[str]) -> Iterator[dict[str, str]]:
