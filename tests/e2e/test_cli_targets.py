@@ -1,10 +1,13 @@
 """Where a command looks: at the server or the store it is given, and otherwise at what it finds."""
 
 import subprocess
+from types import SimpleNamespace
 
+import httpx2
 import pytest
 
 from flowtrail.cli import settings
+from flowtrail.cli.target import Client
 from flowtrail.simulator.story import story
 from tests.support.program import NOW, PROGRAM
 from tests.support.served import ndjson
@@ -69,3 +72,43 @@ def test_an_address_that_leads_nowhere_is_told(flowtrail, where, code):
 
     assert answered.code == code
     assert answered.err.startswith("flowtrail: ")
+
+
+def answering(*answers):
+    """A client of a server that gives these answers, and how long it waited before each further one."""
+    client, waited, left = Client("http://127.0.0.1:1", None), [], list(answers)
+    client.http = httpx2.Client(
+        base_url=client.url, transport=httpx2.MockTransport(lambda _: left.pop(0)), timeout=5
+    )
+    client.stopping = SimpleNamespace(wait=waited.append)
+    return client, waited
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        (None, 1.0),
+        ("3", 3.0),
+        ("0", 1.0),
+        ("99999999", 60.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 1.0),
+        ("Wed, 21 Oct 2190 07:28:00 GMT", 60.0),
+        ("soon", 1.0),
+    ],
+)
+def test_a_server_that_is_busy_is_asked_again_when_it_says(asked, waits):
+    headers = {} if asked is None else {"Retry-After": asked}
+    receipt = {"accepted": 1, "rejected": [], "token": "t"}
+    client, waited = answering(httpx2.Response(503, headers=headers), httpx2.Response(200, json=receipt))
+
+    assert client.records(b"{}") == receipt
+    assert waited == [waits]
+
+
+def test_what_is_not_visible_yet_is_not_asked_for_without_a_pause():
+    client, waited = answering(
+        httpx2.Response(503, headers={"Retry-After": "2"}), httpx2.Response(504), httpx2.Response(200)
+    )
+
+    client.wait_visible("token")
+    assert waited == [2.0, 0.1]

@@ -19,9 +19,12 @@ from flowtrail.cli import settings
 from flowtrail.cli.failures import INTERRUPTED, USAGE, Failure
 from flowtrail.cli.replies import check_stream, json_of, problem, refused_records
 from flowtrail.model.clock import monotonic_s
+from flowtrail.sdk.verdicts import read_retry_after
 
 _PATIENCE_S: Final = 60.0
 """For a server that restarts, or a disk that is being freed."""
+_PAUSE_S: Final = 0.1
+"""Between two looks at a server that does not say how long it will take."""
 _HOST: Final = re.compile(r"[\w.\[\]:-]+(?:/\S*)?")
 RECORDS: Final = "/v1/records"
 _TRY_AGAIN: Final = frozenset({429, 503, 507})
@@ -77,7 +80,7 @@ class Client:
                 answer = self._send("POST", RECORDS, content=body, headers=headers)
                 if answer.status_code not in _TRY_AGAIN or monotonic_s() > until:
                     return answer
-                wait_s = float(answer.headers.get("Retry-After", wait_s))
+                wait_s = _asked_s(answer, wait_s)
             except Failure:
                 if monotonic_s() > until:
                     raise
@@ -95,6 +98,7 @@ class Client:
                 return
             if answer.status_code not in (503, 504) or monotonic_s() > until:
                 raise problem(self.url, answer)
+            self.stopping.wait(_asked_s(answer, _PAUSE_S))
 
     def _send(self, method: str, path: str, **rest: Any) -> httpx2.Response:
         try:
@@ -120,6 +124,11 @@ class Client:
                 f"the answer of {self.url} broke off, what came is not whole: {str(error) or type(error).__name__};"
                 " the server's log says why"
             ) from error
+
+
+def _asked_s(answer: httpx2.Response, otherwise: float) -> float:
+    """How long the server asks to wait, by a number or, as proxies do, by a date."""
+    return min(read_retry_after(answer.headers.get("Retry-After")) or otherwise, _PATIENCE_S)
 
 
 @contextmanager
