@@ -1,12 +1,15 @@
 """`flowtrail` as a program: its help, its directory, its reader, its extra, and errors nobody foresaw."""
 
 import io
+import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.program import PROGRAM
+from tests.support.program import NOW, PROGRAM
+from tests.support.served import ndjson
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -53,6 +56,25 @@ def test_without_the_server_extra_it_says_what_to_install(monkeypatch, capsys):
 
     assert ended.value.code == 1
     assert "pip install 'flowtrail[server]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_standard_output_cannot_encode_is_told_all_the_same(tmp_path, encoding):
+    log = {"kind": "transaction", "flow": "f", "object_type": "o", "object_id": "ł-ü-🙂", "created_at": NOW}
+    (tmp_path / "log").write_bytes(ndjson([{**log, "id": "1" * 32}]))
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+
+    def told(*words: str) -> bytes:
+        given = [*PROGRAM, *words, "--store", f"sqlite:{tmp_path}/store"]
+        done = subprocess.run(given, capture_output=True, env=environment, check=False)
+        assert (done.returncode, b"nobody foresaw" in done.stderr) == (0, False)
+        return done.stdout
+
+    told("import", "records", str(tmp_path / "log"))
+    (found,) = json.loads(told("list", "--json").decode(encoding))["transactions"]
+    assert found["object_id"] == log["object_id"]
+    for words in (["list"], ["show", "1" * 32]):
+        assert "ł-ü-🙂".encode(encoding, "backslashreplace") in told(*words)
 
 
 def test_the_program_runs_from_any_directory(tmp_path: Path):

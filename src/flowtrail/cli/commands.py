@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from flowtrail import __version__
 from flowtrail.cli import settings
-from flowtrail.cli.console import Terminal, errors, safe
+from flowtrail.cli.console import Terminal, errors, safe, show_all
 from flowtrail.cli.failures import FAILED, INTERRUPTED, USAGE, Failure
 from flowtrail.cli.usage import usage
 from flowtrail.model.errors import FlowtrailError, Refusal
@@ -48,6 +48,7 @@ for _name, _help in _COMMANDS.items():
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; its exit code: 0 fine, 1 failed, 2 usage, 3 not found."""
+    show_all()
     try:
         code = app(
             list(arguments),

@@ -1,6 +1,9 @@
 """Where commands print: answers to stdout, progress and complaints to stderr."""
 
+import json
+import re
 import sys
+from io import TextIOWrapper
 from typing import Any, Final
 
 import msgspec
@@ -9,8 +12,19 @@ from rich.console import Console
 from flowtrail.projection.life import safe
 from flowtrail.projection.life import told_seconds as seconds
 
-__all__ = ["Terminal", "answers", "errors", "moment", "print_json", "safe", "seconds"]
+__all__ = [
+    "Terminal",
+    "answers",
+    "errors",
+    "json_text",
+    "moment",
+    "print_json",
+    "safe",
+    "seconds",
+    "show_all",
+]
 
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _UNBOUNDED: Final = 1_000
 """Columns where no terminal limits them: what goes to a file or a pipe is never cut."""
 
@@ -35,8 +49,23 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, mark
 
 def print_json(answer: Any) -> None:
     """One JSON document, indented, as the API gives it."""
-    text = msgspec.json.format(msgspec.json.encode(answer), indent=2)
-    sys.stdout.write(text.decode() + "\n")
+    sys.stdout.write(json_text(msgspec.json.format(msgspec.json.encode(answer), indent=2)) + "\n")
+
+
+def json_text(document: bytes) -> str:
+    """JSON for standard output, with escapes for what that cannot encode: they stand in texts only."""
+    text = document.decode()
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
+    return text
+
+
+def show_all() -> None:
+    """Have standard output tell by their numbers the characters that it cannot encode, as standard error does."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def moment(text: str | None) -> str:

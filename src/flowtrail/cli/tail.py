@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import Parameter
 from rich.text import Text
 
-from flowtrail.cli.console import answers, errors, safe, seconds
+from flowtrail.cli.console import answers, errors, json_text, safe, seconds
 from flowtrail.cli.failures import Failure
 from flowtrail.cli.listing import COLOURS
 from flowtrail.cli.queries import query_text
@@ -35,7 +35,7 @@ def command(
     with connected(target or Target()) as client:
         for kind, data in follow(client, query_text(query) or ""):
             if json:
-                print(msgspec.json.encode({"event": kind, **data}).decode(), flush=True)
+                print(json_text(msgspec.json.encode({"event": kind, **data})), flush=True)
             elif kind == "match":
                 answers.print(_line(data))
             elif kind == "reset":
