@@ -4,7 +4,8 @@ A call (no handover) runs inside the block that makes it, which becomes the pare
 handover continues after it, at the same nesting: the parent is what that block itself runs in.
 """
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from flowtrail.model.limits import MAX_ATTEMPT
 from flowtrail.sdk.carriers import Getter, Setter, read_headers, write_headers
@@ -13,6 +14,8 @@ from flowtrail.sdk.identity import Identity
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.telling import parent_of
 from flowtrail.sdk.tracecontext import Carried, read, write
+
+_TRACE: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def hand_on(transaction: Any, carrier: Any, handover: bool, set: Setter | None) -> bool:
@@ -30,7 +33,7 @@ def hand_on(transaction: Any, carrier: Any, handover: bool, set: Setter | None) 
         parent=parent,
         attempt=identity.attempt,
         handover=handover,
-        trace=identity.carried.trace or identity.id,
+        trace=_trace_of(identity),
         flags=identity.carried.flags,
         flow=identity.flow,
         version=identity.version,
@@ -47,6 +50,15 @@ def hand_on(transaction: Any, carrier: Any, handover: bool, set: Setter | None) 
         )
         return False
     return True
+
+
+def _trace_of(identity: Identity) -> str:
+    """The trace that goes on: the one it is said to belong to, where that is one of W3C's; else the one it came with;
+    else its own."""
+    said = identity.trace
+    if said is not None and _TRACE.fullmatch(said) and said.strip("0"):
+        return said
+    return identity.carried.trace or identity.id
 
 
 def _running_in(transaction: Any) -> Any:

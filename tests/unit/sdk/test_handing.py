@@ -127,6 +127,24 @@ def test_the_trace_is_kept_as_a_fact_and_travels_on_with_what_others_said(sink):
     assert (resumed.id, resumed.trace) == (order.id, TRACE)
 
 
+def test_a_trace_that_is_said_goes_on_too(sink):
+    incoming = {"traceparent": f"00-{'b' * 32}-{SPAN}-01"}
+    with flowtrail.transaction("order", "4711", trace=TRACE, carrier=incoming) as order:
+        headers = order.inject()
+
+    assert headers["traceparent"].startswith(f"00-{TRACE}-")
+    assert flowtrail.resume(headers).trace == TRACE
+
+
+@pytest.mark.parametrize("said", ["request 7", "0" * 32, TRACE.upper()])
+def test_a_trace_that_w3c_has_no_word_for_stays_a_fact(sink, said):
+    with flowtrail.transaction("order", "4711", trace=said) as order:
+        headers = order.inject()
+
+    assert headers["traceparent"].startswith(f"00-{order.id}-")
+    assert sink.take()[0]["trace"] == said
+
+
 def test_without_a_trace_the_transaction_is_its_own(sink):
     with flowtrail.transaction("order", "4711") as order, order.block("call") as block:
         headers = order.inject()
