@@ -54,6 +54,14 @@ def test_what_is_not_there_ends_with_3(flowtrail, told, wanted):
     assert shown.err.startswith("flowtrail: ")
 
 
+@pytest.mark.parametrize("command", ["show", "list", "tail", "export"])
+def test_bytes_that_are_no_text_are_told_as_such(flowtrail, told, command):
+    answered = flowtrail(command, "47\udcff11", "--url", told.url)
+
+    assert (answered.code, answered.out) == (2, "")
+    assert answered.err == "flowtrail: '47\\udcff11' is no text in the encoding of this terminal\n"
+
+
 def test_show_tells_every_execution_of_a_long_transaction(flowtrail, told):
     key = "ab" * 16
     opened = {"kind": "transaction", "id": key, "flow": "long", "object_type": "batch", "object_id": "long"}

@@ -75,11 +75,18 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _failed(error, FAILED)
     except Exception as error:
+        if isinstance(error, UnicodeEncodeError) and (word := _no_text(arguments)) is not None:
+            return _failed(Failure(f"{word!r} is no text in the encoding of this terminal"), USAGE)
         if settings.debugs():
             raise
         told = f"{type(error).__name__}: {error}"
         return _failed(Failure(f"an error nobody foresaw, {told}; FLOWTRAIL_DEBUG=1 shows where"), FAILED)
     return code if isinstance(code, int) else 0
+
+
+def _no_text(arguments: Sequence[str]) -> str | None:
+    """The first argument with bytes that are no text: those come as halves of surrogate pairs."""
+    return next((word for word in arguments if any("\ud800" <= each <= "\udfff" for each in word)), None)
 
 
 def _failed(error: Exception, code: int) -> int:
