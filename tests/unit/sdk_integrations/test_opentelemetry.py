@@ -241,3 +241,15 @@ def test_spans_that_never_end_are_forgotten_at_some_number(flowtrail, monkeypatc
     assert processor._open == {}
     assert provider.force_flush() is True
     flowtrail.allow_unfinished()
+
+
+def test_spans_that_never_end_take_no_place_from_later_ones(flowtrail, tracer, monkeypatch):
+    monkeypatch.setattr("flowtrail.sdk.integrations.opentelemetry._MOST_OPEN", 3)
+    left = [tracer.start_span("leaked") for _ in range(5)]
+    with tracer.start_as_current_span("POST /orders"), tracer.start_as_current_span("map"):
+        pass
+
+    done = [seen for seen in flowtrail.transactions if seen.status == "delivered"]
+    assert [seen.path for seen in done] == [["POST /orders", "map"]]
+    assert len(left) == 5
+    flowtrail.allow_unfinished()

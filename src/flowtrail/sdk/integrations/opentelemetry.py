@@ -19,7 +19,7 @@ from flowtrail.sdk.producer import producer
 from flowtrail.sdk.statements import Statement
 
 _MOST_OPEN: Final = 10_000
-"""Spans under way that are remembered for those below them; what never ends would stay for good."""
+"""Spans under way that are remembered, the newest; what never ends would stay for good."""
 
 
 class FlowtrailSpanProcessor(SpanProcessor):
@@ -52,9 +52,11 @@ class FlowtrailSpanProcessor(SpanProcessor):
         # The parent as it is here: a remote one was not recorded by this process.
         above = self._open.get(get_current_span(parent_context).get_span_context().span_id)
         statement = SpanStatement(span, self._told(span, above))
-        if len(self._open) < _MOST_OPEN:
-            self._open[span.get_span_context().span_id] = statement
+        self._open[span.get_span_context().span_id] = statement
         producer.put(statement)
+        if len(self._open) > _MOST_OPEN:
+            # The oldest has to go: what never ends is among those, and a newer one would never be told as ended.
+            self._open.pop(next(iter(self._open)), None)
 
     def _told(self, span: Span, above: SpanStatement | None) -> Told:
         transaction, block = current_transaction(), current_block()
