@@ -35,10 +35,12 @@ def name_or_none(name: Any) -> str | None:
     return None if name is None else freeze_name(name)
 
 
-def flow_or_unnamed(flow: Any) -> str:
-    """The flow's name; a flow without one is called so, and that is said once."""
-    if flow:
-        return freeze_name(flow)
+def flow_or_unnamed(*flows: Any) -> str:
+    """The name of the first of them that has one; a flow without one is called so, and that is said once."""
+    for flow in flows:
+        # Not by its truth, which is code of whoever made it.
+        if flow is not None and (type(flow) is not str or flow):
+            return freeze_name(flow)
     warn_once("flow", "a transaction has no flow: neither init() nor transaction() named one")
     return UNNAMED
 
@@ -52,7 +54,7 @@ def keys(given: Any) -> dict[str, str] | None:
     """Search keys: at most 16, values as text; a key without a value is none."""
     if given is None:
         return None
-    if not isinstance(given, dict):
+    if not issubclass(type(given), dict):
         warn_once(
             "keys",
             "keys are a mapping of names and texts, not %s; they are left out",
@@ -75,7 +77,7 @@ def attributes(given: Any, frozen: Frozen) -> dict[str, Any] | None:
     """Attributes, frozen."""
     if given is None:
         return None
-    if not isinstance(given, dict):
+    if not issubclass(type(given), dict):
         kind = class_name(type(given))
         warn_once(
             "attributes", "attributes are a mapping of names and values, not %s; they are left out", kind

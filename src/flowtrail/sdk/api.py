@@ -154,7 +154,7 @@ def transaction(
     }
     identity = Identity(
         id=own,
-        flow=announcing.flow_or_unnamed(flow or producer.flow),
+        flow=announcing.flow_or_unnamed(flow, producer.flow),
         version=announcing.name_or_none(version if version is not None else producer.version),
         object_type=announcing.name_or_none(object_type) or "(empty)",
         object_id=announcing.object_id(object_id),
@@ -201,7 +201,7 @@ def block(
         return lambda function: AmbientBlock(getattr(function, "__name__", UNTOLD), stage, worker, queued_at)(
             function
         )
-    if callable(name) or isinstance(name, (classmethod, property)):
+    if callable(name) or issubclass(type(name), (classmethod, property)):
         return AmbientBlock(getattr(name, "__name__", UNTOLD))(name)
     return AmbientBlock(name, stage, worker, queued_at)
 

@@ -19,7 +19,7 @@ from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.raised import message_of
 from flowtrail.sdk.statements import STATEMENT_BYTES, Statement
-from flowtrail.sdk.values import Frozen, cut_text, freeze_text, received
+from flowtrail.sdk.values import Frozen, cut_text, freeze_name, freeze_text, received
 
 _MOST_FAILURES: Final = 1_000
 """Names of blocks whose failures are remembered, to count attempts by."""
@@ -295,7 +295,8 @@ class Transaction:
     def link(self, relation: Any, child: Any = None, *, parent: Any = None) -> None:
         """Relate it to another transaction, or to one's id: `link("split", child=line)`, `link("merge", parent=other)`."""
         other = announcing.known_id(child if child is not None else parent)
-        if relation not in RELATIONS or other is None or other == self.id:
+        told = freeze_name(relation)
+        if told not in RELATIONS or other is None or other == self.id:
             warn_once(
                 "link",
                 "link %s to %s is left out: it takes one of %s, and another transaction or its id",
@@ -306,14 +307,16 @@ class Transaction:
             return
         ends = (self.id, other) if child is not None else (other, self.id)
         self._put(
-            {"kind": "link", "parent": ends[0], "child": ends[1], "relation": relation, "at": clock.now_us()}
+            {"kind": "link", "parent": ends[0], "child": ends[1], "relation": told, "at": clock.now_us()}
         )
 
 
 def _both(named: Any, given: dict[str, Any]) -> Any:
     if named is None:
         return given
-    return {**named, **given} if issubclass(type(named), dict) else named
+    if not given or not issubclass(type(named), dict):
+        return named
+    return {freeze_name(name): value for name, value in list(dict.items(named))} | given
 
 
 def _told(raised: Any) -> str:

@@ -75,7 +75,7 @@ def freeze_text(value: Any, most: int) -> str:
 def received(value: Any) -> str:
     """What came, as a notice shows it: short, and without any code of the value running."""
     text = freeze_text(value, _SHOWN_CHARS)
-    return repr(text) if isinstance(value, str) else text
+    return repr(text) if issubclass(type(value), str) else text
 
 
 def cut_text(text: str, most: int) -> str:

@@ -50,6 +50,65 @@ def test_each_misuse_is_said_once_and_changes_nothing(sink, caplog):
     assert len(caplog.records) >= 6
 
 
+class Proxy:
+    """As frameworks stand one in for what is bound to a request, outside of any."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("working outside of a request")
+
+    def __bool__(self):
+        raise RuntimeError("working outside of a request")
+
+    __eq__ = __getattr__ = lambda self, *_: self.__class__
+    __hash__ = None
+
+
+class Lazy(dict):
+    """A map of values that are not there yet."""
+
+    def __iter__(self):
+        raise LookupError
+
+    keys = items = __getitem__ = __len__ = lambda self, *_: iter(self)
+
+
+@pytest.mark.parametrize("kind", [Proxy, Lazy])
+def test_no_argument_is_asked_anything_of_its_own(sink, kind):
+    odd = kind()
+    names = (
+        "keys",
+        "attributes",
+        "flow",
+        "version",
+        "deadline",
+        "attempt",
+        "retry_of",
+        "id",
+        "trace",
+        "redact",
+    )
+    for name in names:
+        flowtrail.transaction("order", "4711", **{name: odd}).start().end()
+    with flowtrail.transaction(odd, odd, value=odd, currency=odd) as order, flowtrail.block(odd):
+        order.key(odd)
+        order.attribute(odd, b=2)
+        order.link(odd, odd)
+        order.link("split", child=odd)
+        order.fail(odd, predicate=odd)
+        with order.block("map", odd, odd, odd) as block:
+            block.detail(odd)
+            block.usage(a=odd)
+            block.skip(odd, odd, expected=odd, actual=odd)
+    flowtrail.flow(odd, odd, stages=odd, blocks=[odd], deadline=odd)
+    flowtrail.flush(odd)
+
+    assert [each["outcome"] for each in sink.take() if each["kind"] == "end"] == [
+        *["delivered"] * len(names),
+        "failed",
+    ]
+
+
 class Untouchable:
     def __repr__(self):
         raise AssertionError("code of a value ran")
