@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from flowtrail.model.limits import MAX_CAUSES, MAX_EXCEPTIONS, MAX_OBJECT_ID_CHARS
-from flowtrail.sdk.looks import class_name, module_and_name
+from flowtrail.sdk.looks import class_attribute, class_name, module_and_name
 from flowtrail.sdk.places import is_in_app
 from flowtrail.sdk.values import CUT, Frozen, cut_text, freeze_value, tidy_text
 
@@ -147,13 +147,17 @@ def _steps(trace: Any) -> tuple[list[Step], int]:
 def message_of(raised: BaseException) -> str:
     """What the exception says, bounded. Its own `__str__` is asked only where it has one, as any log would."""
     kind = type(raised)
+    try:
+        asked: Any = kind.__str__
+    except Exception:  # noqa: BLE001 -- a metaclass may be anyone's code
+        asked = class_attribute(kind, "__str__")
     arguments = _arguments_of(raised)
-    if kind.__str__ is BaseException.__str__:
+    if asked is BaseException.__str__:
         if len(arguments) == 1 and type(arguments[0]) is str:
             return cut_text(arguments[0], MAX_MESSAGE_CHARS)
         if not arguments:
             return ""
-    if _are_plain(arguments) or type(kind.__str__) is not types.WrapperDescriptorType:
+    if _are_plain(arguments) or type(asked) is not types.WrapperDescriptorType:
         return _asked(raised)
     return cut_text(", ".join(_shown(each) for each in arguments[:8]), MAX_MESSAGE_CHARS)
 

@@ -240,6 +240,24 @@ def test_each_way_out_has_its_outcome(sink, raised, outcome, status):
     assert (end["outcome"], block["status"]) == (outcome, status)
 
 
+def test_a_class_that_cannot_be_asked_goes_on_up_as_it_was(sink):
+    class Kind(type):
+        def __getattribute__(cls, name):
+            raise RuntimeError(name)
+
+    class Odd(Exception, metaclass=Kind):
+        pass
+
+    failure = Odd("no article")
+    try:
+        with flowtrail.transaction("order", "4711"):
+            raise failure
+    except Exception as caught:
+        assert caught is failure  # noqa: PT017 -- pytest.raises would ask the class
+
+    assert sink.take()[-1]["reason"].endswith("Odd: no article")
+
+
 def test_a_failure_without_an_exception_can_be_stated(sink):
     with flowtrail.transaction("order", "4711") as order:
         with order.block("map") as block:
