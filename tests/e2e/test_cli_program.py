@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -24,6 +25,22 @@ def test_a_reader_that_goes_away_is_no_error(told):
         assert listing.wait(30) == 0
     assert b"Traceback" not in told_on_stderr
     assert b"BrokenPipe" not in told_on_stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_error(told, tmp_path, closed):
+    words = shlex.join([*PROGRAM, "list", "--url", told.url])
+    done = subprocess.run(["sh", "-c", f"{words} {closed}"], capture_output=True, check=False)
+
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+
+    log = tmp_path / "log"
+    log.write_bytes(ndjson([{"kind": "flow", "flow": "f", "version": "1", "at": NOW}]))
+    words = shlex.join([*PROGRAM, "import", "records", "-", str(log), "--store", f"sqlite:{tmp_path}/store"])
+    assert (
+        subprocess.run(["sh", "-c", f"{words} {closed}"], stdin=subprocess.DEVNULL, check=False).returncode
+        == 0
+    )
 
 
 def test_help_names_every_command_with_what_it_does():

@@ -3,7 +3,9 @@
 Without the extra `server` nothing here can run; then the command says what to install instead of failing to import.
 """
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 _NEEDED = ("cyclopts", "rich", "httpx2")
@@ -11,6 +13,7 @@ _NEEDED = ("cyclopts", "rich", "httpx2")
 
 def main() -> None:
     """Run the command named on the command line; leaves the process with its exit code."""
+    _open_all()
     missing = [name for name in _NEEDED if not _found(name)]
     if missing:
         sys.stderr.write(
@@ -21,6 +24,14 @@ def main() -> None:
     from flowtrail.cli.commands import run
 
     raise SystemExit(run(sys.argv[1:]))
+
+
+def _open_all() -> None:
+    """Have all three streams: Python has none where who started the program closed it, as some supervisors do, and the
+    next file that is opened would be in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 -- to the end
 
 
 def _found(name: str) -> bool:
