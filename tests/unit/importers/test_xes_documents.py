@@ -27,6 +27,14 @@ def test_prefixed_names_and_other_encodings_are_read(read_xes):
         assert of_kind(records, "block")[0]["block"] == "prüfen"
 
 
+@pytest.mark.parametrize("encoding", ["shift_jis", "gb2312", "klingon"])
+def test_an_encoding_that_is_not_read_is_told(read_xes, encoding):
+    records, (problem,), _ = read_xes(log(trace("A")).replace("UTF-8", encoding).encode("ascii"))
+
+    assert records == []
+    assert "the encoding of the file is not read" in str(problem)
+
+
 def test_an_event_that_cannot_be_used_is_told_and_the_others_go_on(read_xes):
     broken = '<event><date key="time:timestamp" value="2026-01-01T00:00:00Z"/></event>'
     undated = '<event><string key="concept:name" value="x"/></event>'

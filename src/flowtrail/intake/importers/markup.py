@@ -53,6 +53,16 @@ def parse_elements(chunks: Iterable[bytes], start: Start, end: End) -> Iterator[
         yield parser.CurrentLineNumber
     except expat.ExpatError as error:
         raise Unreadable(None, f"this is not well-formed XML: {error}") from None
+    except (LookupError, ValueError) as error:
+        if reached:
+            raise  # none of the parser's
+        # What the document declares itself to be in, before its first element.
+        raise Unreadable(
+            None,
+            f"the encoding of the file is not read: {error}",
+            None,
+            "UTF-8, UTF-16 or one of single bytes",
+        ) from None
 
 
 def _pieces(chunks: Iterable[bytes], behind: Callable[[], int]) -> Iterator[bytes]:
