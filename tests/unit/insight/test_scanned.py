@@ -1,0 +1,26 @@
+"""What is added up from rows, where the property tests of statistics have too few of them."""
+
+from flowtrail.insight.ranges import ALL_TIME
+from flowtrail.insight.scanned import Scan
+from flowtrail.insight.table import rows
+from flowtrail.projection.header import Header
+from flowtrail.projection.state import State
+
+T = 1_790_000_000_000_000
+SECOND = 1_000_000
+
+
+def test_sums_over_all_of_time_are_exact_however_many_rows():
+    delivered = Header(
+        True, "shop", None, "order", "1", "delivered", opened_at=T, updated_at=T, ended_at=T + SECOND
+    )
+    waiting = Header(True, "shop", None, "order", "2", opened_at=T, updated_at=T)
+    scan = Scan(list(ALL_TIME), lambda *_: ("all",), lambda *_: ("all",))
+
+    # So that of what opened the offsets pass 64 bits, and of what ended they do not.
+    for header in [delivered] * 5_000 + [waiting] * 10_000:
+        scan.add(header, State())
+
+    (row,) = rows(scan.finish(), T + 10 * SECOND)
+    assert row.working.at_end == 10_000
+    assert row.working.total_us == (5_000 + 10 * 10_000) * SECOND
