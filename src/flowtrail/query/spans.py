@@ -6,20 +6,20 @@ meet without sharing anything. `-2h` is two hours before now.
 """
 
 import re
+from calendar import isleap, monthrange
 from datetime import UTC, datetime
 from typing import Final
 
 from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import parse_duration, parse_instant
-from flowtrail.projection.cells import end_of
 from flowtrail.query.terms import invalid
 
 Bounds = tuple[int | None, int | None]
 
 _DATE: Final = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
-_WIDTHS: Final = {4: "year", 7: "month", 10: "day"}
 _FORMATS: Final = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_US: Final = 86_400_000_000
 _OPERATOR: Final = re.compile(r">=|<=|>|<|")
 
 ALLOWED_SPAN: Final = (
@@ -87,12 +87,19 @@ def _extent(text: str, column: int, now: int) -> tuple[int, int]:
         except ValueError:
             raise invalid(column, "there is no such date", text, ALLOWED_SPAN) from None
         start = round((moment - _EPOCH).total_seconds()) * 1_000_000
-        return start, end_of(_WIDTHS[len(text)], start)
+        return start, start + _days(moment, len(text)) * _DAY_US
     try:
         instant = now - parse_duration(text[1:], "q") if text.startswith("-") else parse_instant(text, "q")
     except Refusal as refusal:
         raise invalid(column, refusal.message, text, ALLOWED_SPAN) from None
     return instant, instant + 1
+
+
+def _days(first: datetime, digits: int) -> int:
+    """How many days a date of so many characters stands for. Its end may be no date any more: 9999 is a year too."""
+    if digits == 10:
+        return 1
+    return 365 + isleap(first.year) if digits == 4 else monthrange(first.year, first.month)[1]
 
 
 def _duration(text: str, column: int) -> int:

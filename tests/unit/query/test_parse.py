@@ -38,6 +38,8 @@ S = 1_000_000
 DAY = 86_400 * S
 NOVEMBER = 1_793_491_200_000_000
 """2026-11-01T00:00:00Z."""
+THE_END = 253_402_300_800_000_000
+"""Where the year 9999 is over, and with it Python's dates."""
 ID = "0192e4a0b1c27d3e8f90a1b2c3d4e5f6"
 
 
@@ -102,6 +104,11 @@ MEANINGS = {
     "created:2026-11-01": Between("opened", NOVEMBER, NOVEMBER + DAY),
     "created:2026-11": Between("opened", NOVEMBER, NOVEMBER + 30 * DAY),
     "created:2026": Between("opened", NOVEMBER - 304 * DAY, NOVEMBER + 61 * DAY),
+    "created:2028-02": Between("opened", NOVEMBER + 457 * DAY, NOVEMBER + 486 * DAY),
+    "created:2028": Between("opened", NOVEMBER + 426 * DAY, NOVEMBER + 792 * DAY),
+    "created:2026-11-01..9999": Between("opened", NOVEMBER, THE_END),
+    "created:..9999-12": Between("opened", None, THE_END),
+    "block:map@..9999-12-31": BlockHas("map", None, None, THE_END),
     "created:2026-11-01..2026-11-03": Between("opened", NOVEMBER, NOVEMBER + 3 * DAY),
     "created:2026-11-01T00:00:00Z..2026-11-03T00:00:00Z": Between("opened", NOVEMBER, NOVEMBER + 2 * DAY),
     "ended:..": Between("ended", None, None),
