@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from flowtrail.model.conditions import AllOf, Between, FlowIs, HasTerm, Moment, StatusIs
+from flowtrail.model.conditions import AllOf, Between, FlowIs, HasTerm, KeyStarts, Moment, StatusIs
 from flowtrail.model.records import BlockRecord, TransactionRecord
 from flowtrail.projection import terms
 from flowtrail.storage.interface import Cursor, Selection
@@ -120,6 +120,21 @@ def test_bounds_are_half_open_on_the_opened_instant(orders, reading):
     assert numbers(walk(reading, asked(**bounds, sort="updated"))) == [7, 6, 5, 4]
     assert numbers(walk(reading, asked(condition=Between("opened", *bounds.values())))) == [7, 6, 5, 4]
     assert reading.transactions.count(asked(**bounds)) == (4, True)
+
+
+@pytest.mark.parametrize("sort", ["opened", "updated", "ended"])
+def test_one_whose_keys_begin_alike_is_shown_and_counted_once(folder, reading, sort):
+    told = [record for number in range(1, 301) for record in an_order(number)]
+    batches = [
+        TransactionRecord(id=order_id(number), at=BASE, keys={"batch": "B-7", "lot": "B-70"})
+        for number in (3, 5)
+    ]
+    folder.tell("acme", *told, *batches)
+
+    selection = asked(condition=KeyStarts("batch", "B-7"), sort=sort)
+
+    assert numbers(walk(reading, selection)) == [5, 3]
+    assert reading.transactions.count(selection) == (2, True)
 
 
 def test_a_cursor_beyond_the_end_is_an_empty_last_page(orders, reading):

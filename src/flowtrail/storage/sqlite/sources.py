@@ -121,8 +121,9 @@ class Prefix:
         return _bounded(connection, query, (self.tenant, self.prefix, after_prefix(self.prefix)), most)
 
     def members(self, opened: Range) -> Sql:
+        # Once each: the values of two keys may begin alike.
         return Sql(
-            "SELECT m.row FROM term AS x CROSS JOIN tx AS m ON m.tenant = x.tenant AND m.id = x.id"
+            "SELECT DISTINCT m.row FROM term AS x CROSS JOIN tx AS m ON m.tenant = x.tenant AND m.id = x.id"
             " WHERE x.tenant = ? AND x.term >= ? AND x.term < ?",
             (self.tenant, self.prefix, after_prefix(self.prefix)),
         )
