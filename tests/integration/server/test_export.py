@@ -119,6 +119,29 @@ def test_an_export_waits_for_what_was_written(filled):
     assert json.loads(answer.text)["id"] == transaction_id(9_999)
 
 
+def test_a_slow_store_holds_up_who_exports_and_nobody_else(monkeypatch):
+    with served() as running:
+        running.seen(transaction(1))
+        asked, go_on = threading.Event(), threading.Event()
+        cells = running.store.cells.cells
+
+        def slow(*arguments):
+            asked.set()
+            go_on.wait(PATIENCE_S)
+            return cells(*arguments)
+
+        monkeypatch.setattr(running.store.cells, "cells", slow)
+        exporting = threading.Thread(target=running.get, args=("/v1/export",), kwargs={"q": "is:stuck"})
+        exporting.start()
+        try:
+            assert asked.wait(PATIENCE_S)
+            with httpx2.Client(base_url=running.url, timeout=2) as another:
+                assert another.get("/healthz").status_code == 200
+        finally:
+            go_on.set()
+            exporting.join()
+
+
 def test_an_export_is_described(filled):
     described = filled.get("/openapi.json").json()["paths"]["/v1/export"]["get"]
 

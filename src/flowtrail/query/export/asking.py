@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from flowtrail.model.conditions import Moment
 from flowtrail.model.limits import MAX_PAGE_SIZE
 from flowtrail.model.records import FlowRecord, decode_record
 from flowtrail.projection.matching import matches, needs_state
@@ -48,6 +49,10 @@ class Asked:
     def pages(self) -> Iterator[list[Stored]]:
         """The transactions without their executions, page by page; an empty one where nothing was found for a while."""
         selection = self.selection
+        # What is normal at this moment is read with the rest: whoever asks may be the event loop, and may still have
+        # to wait for what was written.
+        moment = moment_of(self.store, self.tenant, selection.condition, selection.moment.now)
+        selection = self.selection = replace(selection, moment=moment)
         while True:
             selected = self.store.transactions.select(selection)
             yield selected.rows
@@ -156,9 +161,10 @@ class Asked:
 
 
 def ask(store: Store, tenant: str, q: str | None, from_: str | None, to: str | None, now: int) -> Asked:
-    """The question as it was put. Raises: Refusal (400)."""
+    """The question as it was put; nothing is read for it. Raises: Refusal (400)."""
     since, until = read_range(from_, to)
     condition = parse(q or "", now)
-    moment = moment_of(store, tenant, condition, now)
-    selection = Selection(tenant, moment, condition, since, until, limit=MAX_PAGE_SIZE, budget_s=BUDGET_S)
+    selection = Selection(
+        tenant, Moment(now), condition, since, until, limit=MAX_PAGE_SIZE, budget_s=BUDGET_S
+    )
     return Asked(store, selection, whole=not (q or "").strip() and since is None and until is None)
