@@ -3,12 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Callable
 
-from flowtrail.insight.ranges import ALL_TIME, cover, cover_buckets
+from flowtrail.insight.ranges import ALL_TIME, cover, cover_buckets, minute_ceiling
 from flowtrail.insight.table import Group, Table, Tallied
 from flowtrail.projection.cells import (
     COHORT,
     EDGES,
     EVENTS,
+    OFFSETS,
     WAIT_IN,
     WAIT_OUT,
     WORK_IN,
@@ -28,9 +29,15 @@ GroupOf = Callable[[CellKey], Group | None]
 
 
 def count_events(
-    cells: CellReader, tenant: str, edges: list[int], group_of: GroupOf, flow: str | None = None
+    cells: CellReader,
+    tenant: str,
+    edges: list[int],
+    group_of: GroupOf,
+    flow: str | None = None,
+    now: int | None = None,
 ) -> Table:
-    """The events in each bucket, and what was open before the first; edges are whole minutes."""
+    """The events in each bucket, and what was open before the first; edges are whole minutes. Where `now` is given,
+    time in progress is that until then, to the minute."""
     table = _count(cells, (tenant, EVENTS, flow), edges, group_of)
     for run in cover(ALL_TIME[0], edges[0]):
         for key, cell in cells.cells(tenant, EVENTS, run.width, run.since, run.until, flow):
@@ -39,7 +46,30 @@ def count_events(
                 open_ = table.before.setdefault(group, [0, 0])
                 open_[0] += cell.get(WAIT_IN, 0) - cell.get(WAIT_OUT, 0)
                 open_[1] += cell.get(WORK_IN, 0) - cell.get(WORK_OUT, 0)
+    if now is not None:
+        _until(now, table, cells, (tenant, EVENTS, flow), group_of)
     return table
+
+
+def _until(
+    now: int, table: Table, cells: CellReader, what: tuple[str, str, str | None], group_of: GroupOf
+) -> None:
+    """Count what opens or closes ahead as if it did so now: of clocks that are fast, whose time has not passed yet.
+    Else one that opens in an hour takes an hour from those that are open."""
+    edges, first = table.edges, max(minute_ceiling(now), table.edges[0])
+    tenant, kind, flow = what
+    for run in cover_buckets([first, *(edge for edge in edges if edge > first)]):
+        for key, cell in cells.cells(tenant, kind, run.width, run.since, run.until, flow):
+            group = group_of(key)
+            if group is None:
+                continue
+            bucket = bisect_right(edges, key.start) - 1
+            passed = max(now - edges[bucket], 0)
+            ahead = widened(cell, key.start, edges[bucket])
+            shift: Cell = {
+                at: ahead.get(number, 0) * passed - ahead.get(at, 0) for at, number in OFFSETS.items()
+            }
+            add_into(table.place(bucket, group).cell, shift)
 
 
 def count_cohorts(

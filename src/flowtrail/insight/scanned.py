@@ -39,13 +39,16 @@ _WORK: Final = (code.WORK_N, code.WORK_IN, code.WORK_SKEWED)
 
 
 class Scan:
-    """Adds transactions up; `finish` gives the table. Owned by one thread."""
+    """Adds transactions up; `finish` gives the table. Time in progress is that until `now`. Owned by one thread."""
 
-    def __init__(self, edges: list[int], whole_group: WholeGroup, execution_group: ExecutionGroup) -> None:
+    def __init__(
+        self, edges: list[int], whole_group: WholeGroup, execution_group: ExecutionGroup, now: int
+    ) -> None:
         self.tried_again = False
         """Whether an end was counted that is not its transaction's outcome any more."""
         self._table = Table(edges, raw=True)
         self._edges = np.array(edges, dtype=np.int64)
+        self._now = now
         self._whole_group, self._execution_group = whole_group, execution_group
         self._groups: dict[Group, int] = {}
         self._names: list[Group] = []
@@ -185,7 +188,9 @@ class Scan:
         counter = codes[1] if sign > 0 else codes[1] + 2
         self._count(group, instant, counter)
         bucket = np.clip(np.searchsorted(self._edges, instant, side="right") - 1, 0, None)
-        self._count(group, instant, counter + 1, instant - self._edges[bucket])
+        # What lies ahead, of a clock that is fast, counts as if it were now: its time has not passed yet.
+        offset = np.maximum(np.minimum(instant, self._now) - self._edges[bucket], 0)
+        self._count(group, instant, counter + 1, offset)
         early = np.bincount(group[instant < self._edges[0]], minlength=len(self._names))
         for number in np.flatnonzero(early).tolist():
             open_ = self._table.before.setdefault(self._names[number], [0, 0])

@@ -32,7 +32,7 @@ def scan_rows(
 
     Transactions that are written while it runs are counted as they were met.
     """
-    scanned = Scan(edges, whole_group(group_by), execution_group(group_by))
+    scanned = Scan(edges, whole_group(group_by), execution_group(group_by), moment.now)
     until = monotonic_s() + BUDGET_S
     for number, stored in enumerate(_candidates(store, tenant, condition, moment), 1):
         state = state_of(stored)

@@ -102,7 +102,7 @@ def _from_cells(store: Store, tenant: str, asked: _Asked) -> Json | None:
         table = count_cohorts(store.cells, tenant, edges, cohorts, flow)
     else:
         assert events is not None
-        table = count_events(store.cells, tenant, edges, events, flow)
+        table = count_events(store.cells, tenant, edges, events, flow, asked.now)
     tried = ever_tried_again(store, tenant)
     listings = Listings(asked.q, asked.group_by, tried_again=tried)
     shown = _shown(store, tenant, asked, since, until)

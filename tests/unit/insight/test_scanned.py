@@ -15,7 +15,7 @@ def test_sums_over_all_of_time_are_exact_however_many_rows():
         True, "shop", None, "order", "1", "delivered", opened_at=T, updated_at=T, ended_at=T + SECOND
     )
     waiting = Header(True, "shop", None, "order", "2", opened_at=T, updated_at=T)
-    scan = Scan(list(ALL_TIME), lambda *_: ("all",), lambda *_: ("all",))
+    scan = Scan(list(ALL_TIME), lambda *_: ("all",), lambda *_: ("all",), T + 10 * SECOND)
 
     # So that of what opened the offsets pass 64 bits, and of what ended they do not.
     for header in [delivered] * 5_000 + [waiting] * 10_000:
