@@ -31,7 +31,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         began = monotonic_s()
-        status = 0
+        status, left = 0, False
+
+        async def heard() -> Message:
+            nonlocal left
+            message = await receive()
+            left = left or message["type"] == "http.disconnect"
+            return message
 
         async def observed(message: Message) -> None:
             nonlocal status
@@ -41,10 +47,14 @@ class Gate:
 
         try:
             self._let_in(scope)
-            await self._app(scope, receive, observed)
+            await self._app(scope, heard, observed)
         except ClientDisconnect:
             status = status or GONE
         except Exception as error:
+            if status and left:
+                # A feed that is left in the middle of an event fails at sending it: nobody is there to miss it.
+                log.debug("a client left an answer", exc_info=True)
+                return
             if status:
                 log.exception("an answer broke off")
                 raise

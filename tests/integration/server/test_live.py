@@ -312,6 +312,24 @@ def test_who_takes_nothing_is_cut_and_can_resume(monkeypatch):
         assert b"flowtrail_live_cut_total 1.0" in server.get("/metrics").content
 
 
+def test_who_leaves_in_the_middle_of_events_is_no_error(server, caplog):
+    place = urlsplit(server.url)
+    with socket.socket() as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        leaving.connect((place.hostname, place.port))
+        leaving.sendall(b"GET /v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: server.services.hub.count == 1)
+        text = "x" * 20_000
+        # More than every buffer on the way takes, so that an event waits to be sent when he goes.
+        for batch in range(30):
+            numbers = range(batch * 20 + 1, batch * 20 + 21)
+            server.seen(*(transaction(each, attributes={"text": f"{text}{each}"}) for each in numbers))
+
+    until(lambda: server.services.hub.count == 0)
+    assert server.get("/healthz").status_code == 200
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_a_listener_remembers_a_bounded_number_and_tells_more_rather_than_less(server, monkeypatch):
     monkeypatch.setattr(live, "REMEMBERED", 2)
     with following(server, "status:in_transit") as events:
