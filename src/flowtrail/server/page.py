@@ -104,7 +104,10 @@ def _made(services: Services, tenant: str, query: str) -> str:
     lag = lag_of(services.store)
     behind = f"views are {lag.seconds:.0f} s behind" if lag.seconds > 2 else "views are up to date"
     losses = "" if query else _missing(services, tenant)
-    return _document(services, query, many + _table(found["transactions"]), behind, losses)
+    content = (
+        _table(found["transactions"]) if found["transactions"] else _nothing(query, short=found["short"])
+    )
+    return _document(services, query, many + content, behind, losses)
 
 
 def _missing(services: Services, tenant: str) -> str:
@@ -168,9 +171,15 @@ def _running(services: Services, views: str) -> str:
     return f'<p class="soft">{escape(" · ".join(said))}</p>{alarm}'
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
-    if not rows:
+def _nothing(query: str, *, short: bool) -> str:
+    if not query:
         return "<p>Nothing yet. The first command below sends something.</p>"
+    if short:
+        return "<p>Nothing was found in the time that a page may take; a narrower query looks at less.</p>"
+    return "<p>Nothing matches.</p>"
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
     lines = "".join(_row(row) for row in rows)
     return (
         '<div class="scroll"><table><thead><tr><th>Status</th><th>Object</th><th>Flow</th><th>Block or reason</th>'

@@ -3,10 +3,12 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from flowtrail.storage.interface import Cursor
 from tests.support.served import served, transaction, transaction_id
 
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
@@ -53,6 +55,23 @@ def test_it_says_what_runs_what_is_new_and_what_to_try(server):
 
 def test_an_empty_store_is_no_empty_page(server):
     assert "Nothing yet" in server.get("/").text
+
+
+def test_a_search_that_finds_nothing_says_so_and_not_that_there_is_nothing(server, monkeypatch):
+    server.seen(transaction(1))
+
+    found = server.get("/", q="status:failed").text
+    assert "Nothing matches." in found
+    assert "Nothing yet" not in found
+
+    select = server.store.transactions.select
+    cursor = Cursor(1, b"\1" * 16, 1)
+    monkeypatch.setattr(
+        server.store.transactions,
+        "select",
+        lambda selection: replace(select(selection), next=cursor, short=True),
+    )
+    assert "a narrower query looks at less" in server.get("/", q="status:failed").text
 
 
 def test_what_it_links_to_is_there(server):
