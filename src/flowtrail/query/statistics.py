@@ -134,7 +134,8 @@ def _edges(store: Store, tenant: str, asked: _Asked, since: int | None, until: i
         edges = None
         for width in _FINER:
             first, last = extent(store.cells, tenant, EVENTS, width) or (asked.now, asked.now)
-            first = step.start(minute_floor(first)) if since is None else since
+            # A step of decades may begin before the first instant that a query can name.
+            first = max(step.start(minute_floor(first)), ALL_TIME[0]) if since is None else since
             last = minute_ceiling(max(last, first)) if until is None else until
             edges = edges_of(first, last, step)
             if edges is not None:

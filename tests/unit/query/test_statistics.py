@@ -333,6 +333,15 @@ def test_buckets_stand_at_multiples_of_the_step_and_the_outer_ones_are_cut():
     assert spans == [(1, 2), (2, 4), (4, 5)]
 
 
+def test_a_step_of_decades_begins_where_queries_can_say_it():
+    answer = get_statistics(store_of(ORDERS), TENANT, step="1500w", now=T + 10**10)
+
+    (bucket,) = answer["buckets"]
+    assert bucket["from"] == "2000-01-01T00:00:00.000000Z"
+    page = list_transactions(store_of(ORDERS), TENANT, q=bucket["transactions"]["query"], now=T + 10**10)
+    assert page["total"] == bucket["transactions"]["arrivals"] == 5
+
+
 def test_one_that_is_under_way_for_days_is_never_more_than_one_on_average():
     waiting = TransactionRecord(
         id=b"\7" * 16, at=T, flow="shop", object_type="order", object_id="7", created_at=T
