@@ -129,8 +129,9 @@ def _cohort_keys(store: Store, tenant: str, flow: str) -> list[CellKey]:
 def _shown(store: Store, tenant: str, edges: list[int], now: int) -> tuple[int, int]:
     known = extent(store.cells, tenant, COHORT) or (now, now)
     first = known[0] if edges[0] == ALL_TIME[0] else edges[0]
-    last = min(known[1], minute_ceiling(now)) if edges[1] == ALL_TIME[1] else edges[1]
-    return first, max(first, last)
+    if edges[1] != ALL_TIME[1]:
+        return min(first, edges[1]), edges[1]
+    return first, max(first, min(known[1], minute_ceiling(now)))
 
 
 def _by_block(store: Store, tenant: str, flow: str, edges: list[int]) -> dict[str | None, Tallied]:

@@ -164,7 +164,8 @@ def _shown(
     last = known[1] if until is None else until
     if until is None and last > asked.now:
         last = max(minute_ceiling(asked.now), first)
-    return first, max(first, last)
+    # Nothing opened before an end that lies before everything; it is still the end that was asked for.
+    return (min(first, last), last) if since is None else (first, max(first, last))
 
 
 class _Buckets:

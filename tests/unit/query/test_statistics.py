@@ -320,6 +320,17 @@ def test_ends_of_the_range_that_are_no_whole_minutes_are_widened_and_the_answer_
     assert scanned["buckets"][0]["transactions"]["arrivals"] == 1
 
 
+def test_an_end_before_everything_is_told_as_it_was_asked_for():
+    store, before = store_of(ORDERS), format_instant(T - 30 * 86_400_000_000)
+
+    for answer in (
+        get_statistics(store, TENANT, to=before, now=T + 10**10),
+        get_statistics(store, TENANT, to=before, now=T + 10**10, source="scan"),
+        get_flow(store, TENANT, "shop", to=before, now=T + 10**10),
+    ):
+        assert (answer["from"], answer["to"]) == (before, before)
+
+
 def test_buckets_stand_at_multiples_of_the_step_and_the_outer_ones_are_cut():
     answer = get_statistics(
         store_of(ORDERS), TENANT, from_=format_instant(T + 60_000_000), to=format_instant(T + 300_000_000),
