@@ -23,6 +23,8 @@ from flowtrail.storage import open_store
 from flowtrail.storage.mongodb.connection import shown, translated
 from flowtrail.storage.mongodb.schema import SCHEMA_VERSION, Views
 from flowtrail.storage.mongodb.store import MongoStore
+from tests.support.folding import Folder
+from tests.support.records import an_order, order_id
 
 
 @pytest.mark.parametrize("url", ["mongodb://localhost", "mongodb://localhost/", "mongodb://localhost/?w=1"])
@@ -135,3 +137,25 @@ def test_the_lease_is_kept_while_the_indexes_of_rebuilt_views_are_made(mongodb_u
     assert taken == [None]
     store.close()
     other.close()
+
+
+@pytest.mark.mongodb
+def test_who_is_told_how_far_rebuilt_views_reach_finds_that_in_them(folder, reading, monkeypatch):
+    folder.tell("acme", *an_order(1)[:1])
+    assert reading.transactions.find("acme", order_id(1)).header.status == "in_transit"
+    monkeypatch.setattr("flowtrail.storage.mongodb.snapshots.KNOWN_S", 60)
+    rebuilt = folder.writer.begin_rebuild()
+    again = Folder(rebuilt)
+    again.position = {1: 5}
+    again.tell("acme", *an_order(1))
+    seen = []
+
+    def look(_):
+        # The old views are still there.
+        seen.append(reading.changes.visible())
+        seen.append(reading.transactions.find("acme", order_id(1)).header.status)
+
+    monkeypatch.setattr("flowtrail.storage.mongodb.views.sleep_s", look)
+    folder.writer.finish_rebuild(rebuilt)
+
+    assert seen == [{1: 5}, "delivered"]

@@ -23,7 +23,7 @@ from flowtrail.storage.mongodb.changelog import read_changed
 from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, Document, store_errors
 from flowtrail.storage.mongodb.many import read_links, read_many
 from flowtrail.storage.mongodb.names import TENANT_BYTES, Tenants, read_cohorts
-from flowtrail.storage.mongodb.present import Present, unpack_position
+from flowtrail.storage.mongodb.present import unpack_position
 from flowtrail.storage.mongodb.reading import Rows
 from flowtrail.storage.mongodb.rows import (
     ID_BYTES,
@@ -52,7 +52,6 @@ class MongoReader:
 
     def __init__(self, client: Client, database: Names, tenants: Tenants) -> None:
         self._tenants = tenants
-        self._present = Present(database)
         self._snapshots = Snapshots(client, database)
         self._snapshot = self._snapshots.snapshot
         self._beside = Beside(tenants)
@@ -237,13 +236,13 @@ class MongoReader:
 
     def revision(self) -> Revision:
         with store_errors("reading the revision"):
-            held = self._present.read()
+            held = self._snapshots.present()
             state = held["generations"][held["current"]]
             return Revision(held["current"], held["epoch"], state["revision"])
 
     def visible(self) -> Position:
         with store_errors("reading the position"):
-            held = self._present.read()
+            held = self._snapshots.present()
             return unpack_position(held["generations"][held["current"]]["position"])
 
     def changed(self, tenant: str, after: int, limit: int) -> tuple[list[tuple[int, bytes]], bool] | None:
@@ -255,7 +254,7 @@ class MongoReader:
 
     def epoch_end(self, epoch: int) -> int | None:
         with store_errors("reading the revision"):
-            held = self._present.read()
+            held = self._snapshots.present()
             end: int | None = held["generations"][held["current"]]["ends"].get(str(epoch))
             return end
 

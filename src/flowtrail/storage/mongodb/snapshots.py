@@ -41,18 +41,22 @@ class Snapshots:
     def snapshot(self, what: str) -> Iterator[Snapshot]:
         """A moment for `what`, which errors name. Raises: StoreUnavailable."""
         with store_errors(what), snapshot(self._client) as session:
-            held = self._present.read(session)
+            held = self.present(session)
             generation = held["current"]
-            self._known = (monotonic_s(), generation)
             views = Views(self._database, generation)
             yield Snapshot(session, views, held["generations"][generation], held["epoch"])
+
+    def present(self, session: ClientSession | None = None) -> Document:
+        """The document that says what is present. Whoever was told how far the views are folded finds these from then
+        on, not those that were known before a switch. Raises: StoreUnavailable."""
+        held = self._present.read(session)
+        self._known = (monotonic_s(), held["current"])
+        return held
 
     def views(self) -> Views:
         """The views for a read that is one command, and needs no moment: those present now, or `KNOWN_S` ago. A read of
         several commands asks for that document each time, which is half of what it costs to read one transaction."""
         known_at, generation = self._known
-        now = monotonic_s()
-        if now - known_at > KNOWN_S:
-            generation = self._present.read()["current"]
-            self._known = (now, generation)
+        if monotonic_s() - known_at > KNOWN_S:
+            generation = self.present()["current"]
         return Views(self._database, generation)
