@@ -1,10 +1,13 @@
 """Transactions: the list, and one of them with its progress, blocks, records and lineage."""
 
+from bisect import bisect_right
 from typing import Any
 
 from flowtrail.model.conditions import EVERYTHING, IsLate, IsStuck, Moment
 from flowtrail.model.errors import Refusal
 from flowtrail.model.limits import MAX_INLINE_EXECUTIONS
+from flowtrail.model.records import BlockRecord
+from flowtrail.projection.executions import display_key
 from flowtrail.projection.header import Header
 from flowtrail.projection.matching import matches
 from flowtrail.query.cursors import read_page_token, write_page_token
@@ -73,7 +76,7 @@ def get_transaction(store: Store, tenant: str, id: str, now: int) -> Json:
         "block_progress": block_progress(standings),
         "blocks": [execution_item(record, stages) for record in shown],
         "blocks_total": len(records),
-        "blocks_next_page_token": _blocks_token(stored, len(shown)) if more else None,
+        "blocks_next_page_token": _blocks_token(stored, shown[-1]) if more else None,
         "set_aside": [_set_aside_item(entry) for entry in aside],
     }
 
@@ -101,18 +104,19 @@ def list_blocks(
 ) -> Json:
     """A page of one transaction's executions, in the order they ran.
 
-    The token counts executions: one that arrives late and sorts before it is seen by the next walk.
-    Raises: Refusal (400, 404).
+    The token names the last one shown, so that whichever moves on meanwhile hides no other; one that arrives late and
+    sorts before it is seen by the next walk. Raises: Refusal (400, 404).
     """
     limit = read_page_size(page_size)
     stored, _, declared = _get(store, tenant, id)
-    first = _read_blocks_token(stored, page_token) if page_token else 0
+    after = _read_blocks_token(stored, page_token) if page_token else None
     records = ordered_executions(state_of(stored))
     stages = declared.block_stages if declared else {}
+    first = 0 if after is None else bisect_right(records, after, key=_place)
     last = first + limit
     return {
         "blocks": [execution_item(record, stages) for record in records[first:last]],
-        "next_page_token": _blocks_token(stored, last) if last < len(records) else None,
+        "next_page_token": _blocks_token(stored, records[last - 1]) if last < len(records) else None,
         "total": len(records),
         "total_is_exact": True,
         "truncated": stored.header.truncated,
@@ -134,13 +138,19 @@ def _question(stored: Stored) -> tuple[Any, ...]:
     return ("blocks", stored.tenant, stored.id.hex())
 
 
-def _blocks_token(stored: Stored, index: int) -> str:
-    return write_page_token(_question(stored), [index])
+def _place(record: BlockRecord) -> tuple[int, int, str]:
+    """Where an execution stands in the order they are shown in, as a token can say it."""
+    first, last, key = display_key(record)
+    return first, last, key.hex()
 
 
-def _read_blocks_token(stored: Stored, page_token: str) -> int:
-    index: int = read_page_token(page_token, _question(stored), int)[0]
-    return max(index, 0)
+def _blocks_token(stored: Stored, shown: BlockRecord) -> str:
+    return write_page_token(_question(stored), [*_place(shown)])
+
+
+def _read_blocks_token(stored: Stored, page_token: str) -> tuple[int, int, str]:
+    first, last, key = read_page_token(page_token, _question(stored), int, int, str)
+    return first, last, key
 
 
 def _get(store: Store, tenant: str, id: str) -> tuple[Stored, list[SetAside], Declared | None]:

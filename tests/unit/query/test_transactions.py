@@ -142,6 +142,21 @@ def test_executions_beyond_the_first_thousand_come_page_by_page():
     assert (shown["blocks_total"], last["next_page_token"]) == (1_202, None)
 
 
+def test_one_that_moves_on_between_two_pages_hides_no_other():
+    queued = [
+        BlockRecord(transaction=ID, at=T + number, id=number.to_bytes(8, "big"), block="map", queued_at=T + number)
+        for number in range(1, 8)
+    ]  # fmt: skip
+    store = store_of(queued)
+    first = list_blocks(store, TENANT, HEX, "3")
+    tell(store, [execution(1, "map", "running")])
+
+    rest = list_blocks(store, TENANT, HEX, "50", first["next_page_token"])
+
+    assert [int(block["id"], 16) for block in first["blocks"]] == [1, 2, 3]
+    assert [int(block["id"], 16) for block in rest["blocks"]] == [4, 5, 6, 7, 1]
+
+
 def test_records_are_told_as_accepted_with_page_and_leaf():
     store = store_of(orders(2))
     tell(store, [*orders(1, first=50), *ORDER], received_at=T + 2 * S)
