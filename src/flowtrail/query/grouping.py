@@ -125,7 +125,8 @@ def _whole_value(name: str, header: Header, state: State) -> str | None:
     if name in _OF_EXECUTIONS:
         return None
     announced = transaction_of(state)
-    return ((announced.keys if announced else None) or {}).get(name.removeprefix(KEY_PREFIX), "")
+    # An empty value is one too: who has it is found by it, and who lacks the key by that.
+    return ((announced.keys if announced else None) or {}).get(name.removeprefix(KEY_PREFIX))
 
 
 def execution_group(group_by: Sequence[str]) -> Callable[[Group, BlockRecord], Group]:

@@ -64,11 +64,11 @@ class Listings:
         if self._q:
             yield self._q
         for name, value in zip(self._group_by, group[1:], strict=True):
-            if name == "block" or value is None:
-                continue
             if name.startswith(KEY_PREFIX):
                 head = f"key.{quoted(name.removeprefix(KEY_PREFIX))}:"
-                yield f"{head}{quoted(value)}" if value else f"-{head}*"
+                yield f"-{head}*" if value is None else f"{head}{quoted(value)}"
+            elif name == "block" or value is None:
+                continue
             else:
                 yield f"{name}:{quoted(value)}"
 

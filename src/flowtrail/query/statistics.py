@@ -24,7 +24,15 @@ from flowtrail.model.conditions import Condition
 from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import format_instant
 from flowtrail.projection.cells import COHORT, EVENTS, Width
-from flowtrail.query.grouping import EXECUTIONS, cell_filter, of_cohorts, of_events, only_flow, read_group_by
+from flowtrail.query.grouping import (
+    EXECUTIONS,
+    KEY_PREFIX,
+    cell_filter,
+    of_cohorts,
+    of_events,
+    only_flow,
+    read_group_by,
+)
 from flowtrail.query.items import Json
 from flowtrail.query.listings import Listings, span_text
 from flowtrail.query.moments import moment_of
@@ -206,7 +214,10 @@ def _answer(
         values = row.group[1:]
         entry = entries.get((row.bucket, values))
         if entry is None:
-            group = {name: value or None for name, value in zip(asked.group_by, values, strict=True)}
+            group = {
+                name: value if name.startswith(KEY_PREFIX) else value or None
+                for name, value in zip(asked.group_by, values, strict=True)
+            }
             entry = entries[row.bucket, values] = {"from": since, "to": until, "group": group}
         entry.update(measures(row, listings, seconds, buckets.lasted(row.bucket), span))
     return {
