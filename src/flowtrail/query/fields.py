@@ -104,7 +104,9 @@ def _by_term(make: Callable[[str], str]) -> Meaning:
 
 def _version(value: Value, _: int) -> Condition:
     text = _exactly(value)
-    return HasTerm(term.version_term(text)) if text else Not(HasTermPrefix("v"))
+    named = HasTerm(term.version_term(text))
+    # An empty version is none, as in cells and groups; no other term begins with it alone.
+    return named if text else AnyOf((Not(HasTermPrefix(term.version_term(""))), named))
 
 
 def _id(value: Value, _: int) -> Condition:

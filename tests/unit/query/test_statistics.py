@@ -296,6 +296,21 @@ def test_groups_by_a_key_list_exactly_their_transactions_those_without_it_too():
         assert page["total"] == told["arrivals"], told["query"]
 
 
+@pytest.mark.parametrize("source", ["cells", "scan"])
+@pytest.mark.parametrize(
+    ("q", "counted"), [("", {None: 2, "1": 1}), ('version:""', {None: 2}), ('-version:""', {"1": 1})]
+)
+def test_an_empty_version_is_none_for_counts_and_lists_alike(source, q, counted):
+    store = store_of([*order(1), *order(2, version=""), *order(3, version=None)])
+
+    answer = get_statistics(store, TENANT, q=q, group_by="version", source=source, now=T + 10**10)
+
+    told = {bucket["group"]["version"]: bucket["transactions"] for bucket in answer["buckets"]}
+    assert {version: each["arrivals"] for version, each in told.items()} == counted
+    for each in told.values():
+        assert list_transactions(store, TENANT, q=each["query"], now=T + 10**10)["total"] == each["arrivals"]
+
+
 def test_groups_the_language_cannot_say_have_no_query():
     answer = get_statistics(store_of(ORDERS), TENANT, group_by="worker", now=T + 10**10)
 
