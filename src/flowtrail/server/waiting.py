@@ -44,8 +44,9 @@ class Waiting:
         """Whether readers see views of another projection version than this server's."""
         now = monotonic_s()
         if now - self._version_known > VERSION_S:
-            self._version_known = now
             self._version, _ = await self._reads.run(self._store.views_version)
+            # Not before: who asks meanwhile must not be told what nobody knows yet.
+            self._version_known = now
         return self._version != PROJECTION_VERSION
 
     async def before(self, request: Request) -> dict[str, str]:

@@ -49,8 +49,11 @@ class Snapshots:
     def present(self, session: ClientSession | None = None) -> Document:
         """The document that says what is present. Whoever was told how far the views are folded finds these from then
         on, not those that were known before a switch. Raises: StoreUnavailable."""
+        began = monotonic_s()
         held = self._present.read(session)
-        self._known = (monotonic_s(), held["current"])
+        if began >= self._known[0]:
+            # Else another thread asked later, and may have been told of a switch.
+            self._known = (began, held["current"])
         return held
 
     def views(self) -> Views:
