@@ -95,7 +95,9 @@ def _jsonable(value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A value where text is needed: itself, or its JSON."""
+    """A value where text is needed: itself, bytes in base64, or its JSON."""
+    if isinstance(value, bytes):
+        return _jsonable(value)
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=_jsonable)

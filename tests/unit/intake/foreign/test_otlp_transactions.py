@@ -78,6 +78,14 @@ def test_flow_object_keys_and_attributes_are_named_by_attributes():
     assert (found.keys, found.attributes) == ({"customer": "C-9"}, {"country": "DE"})
 
 
+def test_bytes_name_an_object_and_its_keys_in_base64():
+    found = opened(
+        {"flowtrail.object.type": "order", "flowtrail.object.id": b"\0\1\2", "flowtrail.key.lot": b"\xff"}
+    )
+
+    assert (found.object_id, found.keys) == ("AAEC", {"lot": "/w=="})
+
+
 def test_a_resource_may_name_the_flow():
     assert opened(resource={"service.name": "shop", "flowtrail.flow": "shop-to-erp"}).flow == "shop-to-erp"
 
