@@ -50,7 +50,17 @@ class Blocks(dict[str, int]):
 class Scope:
     """The groups of one (tenant, flow, version, object type): numbers for its blocks and edges, given once."""
 
-    __slots__ = ("_cohorts", "_edges", "_tally", "blocks", "flow", "object_type", "tenant", "version")
+    __slots__ = (
+        "_cohorts",
+        "_edges",
+        "_tally",
+        "blocks",
+        "flow",
+        "names",
+        "object_type",
+        "tenant",
+        "version",
+    )
 
     def __init__(self, tally: "Tally", tenant: str, flow: str, version: str, object_type: str) -> None:
         self._tally = tally
@@ -58,6 +68,8 @@ class Scope:
         self.blocks = Blocks(tally, (tenant, flow, version, object_type))
         self._edges: dict[tuple[str, str], int] = {}
         self._cohorts: dict[str, int] = {}
+        self.names: dict[str, str] = {}
+        """One object for each name that is held of records counted here."""
 
     def edge(self, sign: int, source: str, target: str, instant: int, time: int) -> None:
         """Count an edge; `time` is negative when the two overlap."""

@@ -2,7 +2,9 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from flowtrail.model.records import decode_record, encode_record
 from flowtrail.projection.cells import add_into
 from flowtrail.projection.contributions import contributions
 from flowtrail.projection.derive import header_of, terms_of
@@ -10,7 +12,7 @@ from flowtrail.projection.difference import add_record
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Tally
 from flowtrail.projection.tracked import Tracked
-from tests.support.records import IDS, records
+from tests.support.records import IDS, an_order, records
 
 ONE = [IDS[0]]
 
@@ -69,3 +71,24 @@ def test_a_state_depends_on_the_set_of_records_alone(batch, random):
         for record in ends:
             joined.add_end(record)
     assert joined.encode() == folded(batch).encode() == folded(shuffled).encode()
+
+
+def test_what_the_executions_of_an_open_transaction_say_alike_is_held_once():
+    def arrived(number=0):
+        changed = [replace(record, producer="shop/1") for record in an_order(1)[:-1]]
+        if number:
+            changed = [
+                replace(record, id=bytes((number, place) * 4)) for place, record in enumerate(changed[1:])
+            ]
+        return [decode_record(encode_record(record)) for record in changed]
+
+    tracked, other, tally = Tracked("default"), Tracked("default"), Tally()
+    tracked.fold(arrived(), tally)
+    other.fold(arrived(), tally)
+    tracked.fold(arrived(9), tally)
+
+    held = [record for each in (tracked, other) for record in each.state.executions.values()]
+    assert len(held) == 6
+    # The transaction once for each time that something arrived, names once for all.
+    for name, objects in (("transaction", 3), ("block", 2), ("producer", 1)):
+        assert len({id(getattr(record, name)) for record in held}) == objects
