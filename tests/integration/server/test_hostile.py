@@ -97,7 +97,7 @@ def test_a_path_that_is_not_percent_encoded_utf_8_is_400(server, path):
 def test_a_giant_head_is_431_and_the_end_of_the_connection(server, what, parts):
     head = {
         "one header": b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000,
-        "many headers": b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(20_000)),
+        "many headers": b"GET / HTTP/1.1\r\n" + b"\r\n".join(b"X-%d: y" % n for n in range(20_000)),
         "path": b"GET /" + b"x" * 200_000,
     }[what]
     if parts == 1:
