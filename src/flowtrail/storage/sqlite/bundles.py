@@ -19,9 +19,6 @@ BUNDLE_BYTES: Final = 4_096
 """Before compression, from where on a bundle is closed: three fit into a page of SQLite's, and reading one of its
 parts takes some 10 µs. Twice as much saves a tenth more."""
 COMPRESS_ABOVE_BYTES: Final = 256
-PACK_BYTES: Final = 1024 * 1024
-"""Bundles that are compressed with one call. Each call gives the interpreter up and has to get it back; of records that
-are large, not all of a batch must stand in memory twice."""
 LEVEL: Final = -1
 """zstd's: as small as level 1, at two thirds of its time."""
 INDEX_BITS: Final = 8
@@ -42,14 +39,12 @@ class BundleWriter:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self._compress = zstandard.ZstdCompressor(level=LEVEL).compress
         last = connection.execute("SELECT max(row) FROM bundle").fetchone()[0]
         self._row = (last or 0) + 1
         self._parts: list[bytes] = []
         self._size = 0
         self._closed: list[tuple[int, int, bytes]] = []
-        self._closed_bytes = 0
-        self._packed: list[tuple[int, int, bytes]] = []
         self._freed: Counter[int] = Counter()
 
     def add(self, pages: bytes, body: bytes) -> int:
@@ -72,9 +67,8 @@ class BundleWriter:
         """Write what was added."""
         if self._parts:
             self._close()
-        self._pack()
-        run_many(self._connection, "INSERT INTO bundle (row, held, body) VALUES", self._packed)
-        self._packed.clear()
+        run_many(self._connection, "INSERT INTO bundle (row, held, body) VALUES", self._closed)
+        self._closed.clear()
 
     def settle(self) -> None:
         """Write what was added, and drop the bundles of which nothing is held: once, at the end of a batch."""
@@ -94,26 +88,11 @@ class BundleWriter:
             )
             self._freed.clear()
 
-    def _pack(self) -> None:
-        """Compress what is closed."""
-        if self._closed:
-            found = self._compressor.multi_compress_to_buffer([body for _, _, body in self._closed])
-            self._packed += [
-                (row, held, found[index].tobytes()) for index, (row, held, _) in enumerate(self._closed)
-            ]
-            self._closed.clear()
-            self._closed_bytes = 0
-
     def _close(self) -> None:
         body = _encode(self._parts)
-        entry = (self._row, len(self._parts) >> 1, body)
         if len(body) > COMPRESS_ABOVE_BYTES:
-            self._closed.append(entry)
-            self._closed_bytes += len(body)
-            if self._closed_bytes >= PACK_BYTES:
-                self._pack()
-        else:
-            self._packed.append(entry)
+            body = self._compress(body)
+        self._closed.append((self._row, len(self._parts) >> 1, body))
         self._row += 1
         self._parts = []
         self._size = 0

@@ -18,8 +18,7 @@ CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
 """Write-ahead log before it is copied back: measured best between pauses and disk."""
 PAGE_BYTES: Final = 4_096
 VALUES_AT_ONCE: Final = 8_000
-"""Values in one statement of many rows: a fifth faster than row by row, and no faster above. A statement gives the
-interpreter up once, so that others can work while it runs, and waits for it once."""
+"""Values in one statement of many rows: a fifth faster than row by row, and no faster above."""
 STATEMENTS: Final = 256
 
 _PRIMARY: Final = 0xFF

@@ -25,7 +25,7 @@ from flowtrail.storage.sqlite.rows import HEADER_COLUMNS, header_of_row, piece_p
 _AT_ONCE: Final = 200
 """Ids asked for in one statement."""
 MAX_CHANGES: Final = 4_000
-"""Transactions in one write: while it runs, mostly inside SQLite, the next are folded."""
+"""Transactions in one write: what bounds the rows that stand in memory together."""
 _encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode_position: Final = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
 
