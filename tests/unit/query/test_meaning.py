@@ -1,7 +1,5 @@
 """Queries find exactly what a plain reading of the answers finds: parser, evaluator and list against a recount."""
 
-from datetime import datetime
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +7,7 @@ from flowtrail.model.instants import format_instant
 from flowtrail.model.records import BlockRecord
 from flowtrail.query.terms import quoted
 from flowtrail.query.transactions import get_transaction, list_transactions
+from tests.support.reading import micros
 from tests.support.records import BASE, records
 from tests.support.stores import TENANT, store_of
 
@@ -27,12 +26,12 @@ def with_an_instant(record):
 points = st.integers(-1, 13).map(lambda n: BASE + n * 8_500_000)
 
 
-def us(text):
-    return round(datetime.fromisoformat(text).timestamp() * 1e6)
-
-
 def in_range(text, since, until):
-    return text is not None and (since is None or us(text) >= since) and (until is None or us(text) < until)
+    return (
+        text is not None
+        and (since is None or micros(text) >= since)
+        and (until is None or micros(text) < until)
+    )
 
 
 def said(since, until):
