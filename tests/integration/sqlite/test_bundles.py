@@ -11,9 +11,8 @@ from flowtrail.model.pages import page_number
 from flowtrail.model.records import BlockRecord
 from flowtrail.projection.difference import add_record
 from flowtrail.projection.state import State
-from flowtrail.storage.sqlite import bundles as module
 from flowtrail.storage.sqlite import changelog
-from flowtrail.storage.sqlite.bundles import BUNDLE_BYTES, INDEX_BITS
+from flowtrail.storage.sqlite.bundles import INDEX_BITS
 from flowtrail.storage.sqlite.changes import MERGE_PIECES
 from flowtrail.storage.sqlite.compile import after_prefix
 from flowtrail.storage.sqlite.rows import (
@@ -103,11 +102,7 @@ def test_a_bundle_of_which_one_batch_frees_many_parts_counts_who_still_holds_one
     assert bundles(reading) == held
 
 
-@pytest.mark.parametrize("together", [1, 3 * BUNDLE_BYTES, 1 << 30])
-def test_everybody_gets_back_what_they_said_however_many_bundles_are_compressed_at_once(
-    folder, reading, monkeypatch, together
-):
-    monkeypatch.setattr(module, "PACK_BYTES", together)
+def test_everybody_gets_back_what_they_said_from_many_bundles(folder, reading):
     orders = {number: an_order(number) for number in range(1, 200)}
 
     folder.tell("acme", *[record for records in orders.values() for record in records])
