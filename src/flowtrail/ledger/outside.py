@@ -37,11 +37,14 @@ def compare_definitions(store: Store, gathered: Gathered, report: Report, moment
     for key in sorted({*stored, *gathered.definitions}):
         stated = gathered.definitions.get(key, [])
         due = [value for page, value in stated if covers(moment.position, page)]
-        held_value = stored.get(key)
-        if held_value == max(due, default=None) or (held_value is None and not due):
+        held_value, greatest = stored.get(key), max(due, default=None)
+        if held_value == greatest:
             continue
         ahead = any(value == held_value and value not in due for _, value in stated)
         doubtful = any(page in gathered.doubtful for page, _ in stated)
+        if held_value is not None and (greatest is None or held_value > greatest):
+            # What was erased, or cannot be read, may have stated it.
+            doubtful = doubtful or bool(gathered.doubtful)
         if not (ahead or doubtful or (moved and held_value is not None)):
             report.find("definition", f"{key[1]} {key[0]}/{'/'.join(key[2])}", _said(held_value, due))
 

@@ -1,5 +1,6 @@
 """`check` is green on what the projector made, and says what it looked at."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,16 @@ def test_an_erased_record_keeps_the_chain_and_what_was_folded_of_it_is_not_held_
 
     assert report.ok, report.lines()
     assert any("1 transactions" in note and "erased" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("ordinal", "sequence", "leaf"), [(1, 2, 0), (1, 2, 1), (2, 1, 0), (2, 3, 0)])
+def test_whatever_was_erased_the_views_may_still_show_it(store, ordinal, sequence, leaf):
+    page = erase(page_of(store, ordinal, sequence), leaf)
+    store.journal.replace_secret(page.number, page.secret, page.body)
+
+    report = check(store)
+
+    assert report.ok, report.lines()
 
 
 def test_progress_is_told(store):
