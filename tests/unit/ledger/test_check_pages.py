@@ -61,6 +61,17 @@ def test_a_lost_tail_is_found_by_what_the_views_were_folded_to(store):
     assert ("page 2/3", True) in [(each.where, "pages are lost" in each.message) for each in report.findings]
 
 
+def test_a_lost_tail_is_found_by_a_head_that_outlived_it(store, monkeypatch):
+    heads = store.journal.heads()
+    monkeypatch.setattr(store.journal, "heads", lambda: heads)
+    store.journal._pages.pop(store.journal._numbers[1].pop())
+    rows(store).position = {}
+
+    told = [(each.where, each.message) for each in check(store).findings]
+
+    assert ("page 1/2", "the head is not the last page of its chain") in told
+
+
 def test_a_lost_tail_is_found_by_the_page_of_another_writer_that_named_it(store):
     store.journal._pages.pop(store.journal._numbers[1].pop())
     rows(store).position = {}
