@@ -134,8 +134,8 @@ def _elements_by_brackets(body: bytes) -> list[bytes]:
             depth += 1
         elif mark in b"]}":
             depth -= 1
-        if depth < 0 or mark == b'"':
-            break
+        if mark == b'"':
+            break  # a text without end
         if (mark == b"," and depth == 1) or (mark == b"]" and depth == 0):
             texts.append(body[start : token.start()].strip(_SPACE))
             start = token.end()
