@@ -6,9 +6,11 @@ import pytest
 
 from flowtrail.intake.foreign.otlp import JSON, PROTOBUF
 from flowtrail.model.errors import Refusal
-from flowtrail.model.limits import MAX_BODY_RECORDS
+from flowtrail.model.limits import MAX_BODY_RECORDS, NEWEST_INSTANT_US, OLDEST_INSTANT_US
 from tests.support.encodings import BOTH
 from tests.support.otlp import SPAN, encode, protobuf, read, request, span
+
+FIRST_NS, NEVER_NS = OLDEST_INSTANT_US * 1_000, NEWEST_INSTANT_US * 1_000
 
 
 @BOTH
@@ -24,6 +26,8 @@ from tests.support.otlp import SPAN, encode, protobuf, read, request, span
         ({"parentSpanId": SPAN}, "contradiction", "parent_span_id"),
         ({"startTimeUnixNano": 0}, "missing_instant", "start_time_unix_nano"),
         ({"startTimeUnixNano": 1}, "instant_out_of_range", "start_time_unix_nano"),
+        ({"startTimeUnixNano": FIRST_NS - 1}, "instant_out_of_range", "start_time_unix_nano"),
+        ({"endTimeUnixNano": NEVER_NS}, "instant_out_of_range", "end_time_unix_nano"),
         ({"endTimeUnixNano": str(2**64 - 1)}, "instant_out_of_range", "end_time_unix_nano"),
     ],
 )
@@ -36,6 +40,13 @@ def test_a_span_that_is_wrong_is_refused_by_name_and_spoils_no_other(kind, wrong
     assert rejected.field == f"resource_spans[0].scope_spans[0].spans[1].{field}"
     assert rejected.message
     assert [each.block for each in decoded.records] == ["map order", "other"]
+
+
+@BOTH
+def test_the_first_and_the_last_instant_of_a_record_are_taken(kind):
+    (taken,) = read(request(span(startTimeUnixNano=FIRST_NS, endTimeUnixNano=NEVER_NS - 1)), kind).records
+
+    assert (taken.started_at, taken.ended_at) == (OLDEST_INSTANT_US, NEWEST_INSTANT_US - 1)
 
 
 @pytest.mark.parametrize(
