@@ -144,7 +144,6 @@ class Scan:
         final = status > 0
         self._count(group, arrival, code.ARRIVALS)
         self._count(group, arrival, code.RETRIES, (stated < 0).astype(np.int64))
-        self._count(group[started >= 0], started[started >= 0], code.STARTS)
         self._statuses(group[final], end[final], status[final])
         self._times(group, queued, started, (queued >= 0) & (started >= queued), _WAIT)
         self._times(group, started, ended, final & (started >= 0) & (ended >= started), _WORK)
