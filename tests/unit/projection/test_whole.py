@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowtrail.model.records import BlockRecord
 from flowtrail.projection.contributions import contributions
 from flowtrail.projection.derive import header_of, terms_of
 from flowtrail.projection.difference import add_record
@@ -54,6 +55,20 @@ def test_whatever_else_comes(batch):
 @pytest.mark.parametrize("outcome", ["delivered", "failed", "filtered"])
 def test_an_order_is_told_whole(outcome):
     assert agree(an_order(1, outcome=outcome))
+
+
+@pytest.mark.parametrize("ids", [[1, 2, 3], [3, 2, 1], [2, 3, 1]])
+def test_executions_at_the_same_instants_follow_each_other_by_their_ids_in_whatever_order_they_come(ids):
+    opened, *_, end = an_order(1)
+    at = opened.created_at
+    told = [
+        BlockRecord(
+            opened.id, at, "shop/1", number, bytes([number] * 8), f"block {number}", "succeeded", at, at, at
+        )
+        for number in ids
+    ]
+
+    assert agree([opened, *told, end])
 
 
 def test_what_is_not_told_whole_is_left_to_the_fold():
