@@ -186,6 +186,17 @@ def test_what_keeps_its_total_is_not_counted(orders, condition, expected):
     ] == []
 
 
+def test_along_a_cohorts_index_the_terms_it_does_not_hold_are_looked_up(orders, monkeypatch):
+    monkeypatch.setattr(planning, "SMALL", 0)
+    other = Not(HasTerm(terms.key_term("customer", "C-1")))
+    selection = Selection("acme", NOW, AllOf((StatusIs("failed"), other)), budget_s=None)
+
+    with orders._views.snapshot() as snapshot:
+        page = Walk(snapshot, selection).select()
+
+    assert len(page.rows) == 16
+
+
 def test_points_are_read_by_the_unique_index(orders):
     with orders._views.snapshot() as snapshot:
         steps = snapshot.connection.execute(
