@@ -182,6 +182,20 @@ def test_nothing_is_started_before_the_first_record_and_nothing_is_left_behind(s
     until(lambda: open_files() == files)
 
 
+def test_where_no_thread_is_to_be_had_the_end_delivers(server, waiting, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("flowtrail.sdk.delivery._thread.start_new_thread", refuse)
+    delivery = sink(server, **waiting)
+    for number in range(5):
+        delivery.put(announced(number))
+    delivery.close(20)
+
+    counts = delivery.counts()
+    assert (counts.accepted, counts.produced, counts.pending) == (5, 5, 0)
+
+
 def test_after_the_end_everything_is_given_up_and_counted(server, waiting):
     delivery = sink(server, **waiting)
     delivery.put(announced(1))
