@@ -6,6 +6,7 @@ from flowtrail.intake import attempts
 from flowtrail.intake import committer as module
 from flowtrail.intake.committer import Committer
 from flowtrail.intake.receipts import IntakePaused
+from flowtrail.model.clock import sleep_s
 from flowtrail.model.errors import StoreFull, StoreUnavailable
 from flowtrail.storage import open_store
 from tests.support.batches import WAIT_S, batch, stored, stored_records
@@ -168,7 +169,10 @@ def test_what_was_answered_with_unknown_and_never_sent_is_let_go(committer, jour
     assert committer.submit("default", batch()).result(WAIT_S).accepted == 1
 
 
-def test_a_store_that_hangs_counts_as_failing_until_it_answers(committer, journal, url, impatient):
+def test_a_store_that_hangs_counts_as_failing_until_it_answers(impatient, committer, journal, url):
+    assert committer.submit("default", batch()).result(WAIT_S).accepted == 1
+    sleep_s(5 * module.WATCH_S)
+    assert committer.failure is None, "who has nothing to do does not hang"
     journal.block()
     hanging = committer.submit("default", batch())
     assert journal.reached.wait(WAIT_S)
@@ -183,7 +187,7 @@ def test_a_store_that_hangs_counts_as_failing_until_it_answers(committer, journa
     journal.unblock()
     until(lambda: committer.failure is None)
     assert committer.submit("default", batch()).result(WAIT_S).accepted == 1
-    assert len(stored_records(url)) == 2, "what hung was written in the end"
+    assert len(stored_records(url)) == 3, "what hung was written in the end"
 
 
 def test_closing_while_the_store_fails_answers_with_unknown(committer, journal):
