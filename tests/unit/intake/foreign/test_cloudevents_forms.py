@@ -89,6 +89,14 @@ def test_headers_are_percent_decoded_once_and_unquoted():
     assert only(records, BlockRecord).details["ext"] == 'say "hi" 100%A'
 
 
+@pytest.mark.parametrize(("beside", "codes"), [(124, []), (125, ["too_many"])])
+def test_an_event_of_more_headers_than_128_is_refused(beside, codes):
+    many = [(b"ce-x%d" % number, b"x") for number in range(beside)]
+    decoded = read(b"", content_type=None, headers=[*binary(), *many])
+
+    assert [each.code for each in decoded.rejected if each.field == "headers"] == codes
+
+
 def test_headers_that_are_not_utf_8_once_decoded_are_refused():
     decoded = read(b"", content_type=None, headers=binary(b"ce-subject", b"%C0%A0"))
 
