@@ -3,6 +3,7 @@
 import pytest
 
 from flowtrail.ledger.check import check
+from flowtrail.ledger.report import Report
 from flowtrail.model.pages import page_number
 from flowtrail.projection.producers import MISSING, Heard, decode_session, encode_session
 from flowtrail.storage.interface import LinkRow, SetAside
@@ -143,6 +144,22 @@ def test_a_record_projected_twice_is_found(store):
             cell[code] *= 2
 
     assert codes(check(store)) == ["cell"]
+
+
+@pytest.mark.parametrize("parts", [[5], [2, 3], [3, 2], [1, 1, 3]])
+def test_further_findings_are_counted_and_not_kept(monkeypatch, parts):
+    monkeypatch.setattr("flowtrail.ledger.report.MOST_FINDINGS", 3)
+    report = Report()
+    for part, found in enumerate(parts):
+        other = Report()
+        for number in range(found):
+            other.find("cell", f"part {part} cell {number}", "differs")
+        assert len(other.findings) == min(found, 3)
+        report.take(other)
+
+    assert len(report.findings) == 3
+    assert report.found == {"cell": 5}
+    assert "… and 2 more" in report.lines()
 
 
 def test_what_was_set_aside_is_listed_and_no_damage(store):
