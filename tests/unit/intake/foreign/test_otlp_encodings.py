@@ -200,6 +200,14 @@ def test_short_texts_are_read_by_hand_as_protobuf_reads_them(name, text):
     assert [each.details[name] for each in read(encoded, PROTOBUF).records] == [text]
 
 
+@pytest.mark.parametrize("held", [b"x", "x"], ids=["bytes", "text"])
+def test_bytes_are_no_text_however_many_there_are(held):
+    told = {f"a{size}": held * size for size in range(40)}
+    by_json, by_protobuf = (block(span(told), kind=kind).details for kind in (JSON, PROTOBUF))
+
+    assert by_protobuf == by_json
+
+
 @BOTH
 def test_bodies_may_be_compressed(kind):
     raw = encode(request(span({"a": 1})), kind)
