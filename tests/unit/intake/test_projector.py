@@ -8,11 +8,12 @@ import pytest
 import zstandard
 
 from flowtrail.intake.cache import Cache
-from flowtrail.intake.projector import Projector
+from flowtrail.intake.projector import LEASE_S, Projector
 from flowtrail.intake.rebuild import rebuild
 from flowtrail.ledger.check import check
 from flowtrail.ledger.pages import encoded_records
-from flowtrail.model.errors import StoreUnavailable
+from flowtrail.model.clock import MICROS
+from flowtrail.model.errors import LeaseLost, StoreUnavailable
 from flowtrail.model.records import EndRecord
 from flowtrail.projection.tracked import Tracked
 from flowtrail.projection.whole import fold_whole
@@ -213,6 +214,25 @@ def test_a_transaction_that_the_store_refuses_is_set_aside_and_the_others_are_wr
     assert [(each.page, each.leaf) for each in aside] == [(page.number, len(told) + n) for n in range(4)]
     assert {each.transaction for each in aside} == {order_id(1)}
     assert differences(seen(store), expected(records)) == []
+
+
+def test_who_has_nothing_to_do_keeps_its_lease_as_long_as_it_looks(monkeypatch):
+    passed = [0.0]
+    monkeypatch.setattr("flowtrail.intake.projector.monotonic_s", lambda: passed[0])
+    store = MemoryStore(clock=lambda: BASE + round(passed[0] * MICROS))
+    store.open()
+    one, two = (Projector(store.journal, store.view_writer(), holder=holder) for holder in ("one", "two"))
+    assert one.take_lease()
+
+    for _ in range(10):
+        passed[0] += LEASE_S / 2
+        one.step()
+        assert not two.take_lease()
+
+    passed[0] += LEASE_S
+    assert two.take_lease()
+    with pytest.raises(LeaseLost):
+        one.step()
 
 
 def test_a_batch_leaves_the_collector_as_it_was(store):
