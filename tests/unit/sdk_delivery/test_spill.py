@@ -10,7 +10,7 @@ from flowtrail.sdk.counts import Tally
 from flowtrail.sdk.notices import forget
 from flowtrail.sdk.outbox import Outbox
 from flowtrail.sdk.parcels import Bounds, Queued
-from flowtrail.sdk.segments import SEGMENT_BYTES, open_segment, read_frame
+from flowtrail.sdk.segments import SEGMENT_BYTES, head_of, open_segment, read_frame
 from flowtrail.sdk.settings import MIB, Settings
 from flowtrail.sdk.spill import Spill
 from flowtrail.sdk.spilled import Spilled
@@ -101,6 +101,32 @@ def test_what_was_written_is_sent_in_order_and_its_files_go(household, tmp_path)
     assert household.spill.waiting == household.tally.in_hand == 0
     household.spill.close()
     assert names(tmp_path / "spill") == []
+
+
+def test_a_record_that_is_being_written_is_waited_for_but_not_for_ever(household, monkeypatch):
+    passed = [0.0]
+    monkeypatch.setattr("flowtrail.sdk.spilled.monotonic_s", lambda: passed[0])
+    household.spill.put(Told(number=0))
+    household.sent()
+    segment = household.spill.current
+
+    def numbers():
+        return [record["number"] for record in household.sent()]
+
+    for number in (1, 2, 3):
+        body = b'{"number":%d}' % number
+        frame = head_of(body) + b"%020d" % (100 + number) + body
+        hole = segment.at
+        segment.at += len(frame)
+        household.spill.put(Told(number=-number))
+        assert numbers() == []
+        passed[0] += 4
+        assert numbers() == []
+        if number < 3:
+            segment.map[hole : hole + len(frame)] = frame
+            assert numbers() == [number, -number]
+        passed[0] += 2
+    assert numbers() == [-3]
 
 
 def test_what_is_not_sent_at_the_end_is_sent_by_the_next_process(household, tmp_path):
