@@ -2,10 +2,12 @@
 
 import json
 
+import pytest
+
 from flowtrail.model.limits import MAX_RECORD_BYTES
 from flowtrail.model.records import BlockRecord, TransactionRecord
 from tests.support.encodings import BOTH, block
-from tests.support.otlp import attributes, read, request, root, span
+from tests.support.otlp import START, attributes, read, request, root, span
 
 
 @BOTH
@@ -16,6 +18,19 @@ def test_of_too_many_attributes_the_useful_ones_are_kept_and_the_others_counted(
     assert len(found) == 64
     assert (found["http.route"], found["db.system"]) == ("/orders", "x")
     assert found["flowtrail.cut"] == 102 - (64 - 3)
+
+
+@BOTH
+@pytest.mark.parametrize("events", [1, 256, 257, 300])
+@pytest.mark.parametrize("size", range(58, 66))
+def test_the_mark_of_what_was_cut_has_its_place_among_the_64_names(kind, size, events):
+    told = {f"a.{number:03}": number for number in range(size)}
+    happened = [{"name": "seen", "timeUnixNano": str(START)}] * events
+    found = block(span(told, events=happened), kind=kind).details
+
+    assert len(found) <= 64
+    lost = size - sum(name.startswith("a.") for name in found) + max(events - 256, 0)
+    assert found.get("flowtrail.cut", 0) == lost
 
 
 @BOTH
