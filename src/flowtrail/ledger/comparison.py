@@ -63,6 +63,7 @@ class Comparison:
         self._moved: dict[Key, list[Entry]] = {}
         self._moved_beyond = 0
         self._excused = 0
+        self._aside = _keys_aside(store)
 
     def run(self, tell: Callable[[int], None] | None = None) -> None:
         """Compare every transaction with its refold, then terms and cells with the recount."""
@@ -103,6 +104,9 @@ class Comparison:
             yield (stored.tenant, stored.id), [], stored
             stored = next(views, None)
 
+    def _refold(self, key: Key, entries: list[Entry]) -> Refold | None:
+        return refold(key[0], entries, is_sifted=key in self._aside)
+
     # --- one transaction -----------------------------------------------------------------------------------
 
     def _due(self, entries: list[Entry]) -> list[Entry]:
@@ -110,7 +114,7 @@ class Comparison:
 
     def _absent(self, key: Key, entries: list[Entry]) -> None:
         due = self._due(entries)
-        folded = refold(key[0], due) if due else None
+        folded = self._refold(key, due) if due else None
         if folded is None:
             return  # only in pages that are not projected yet, or set aside whole
         if self._doubtful(due):
@@ -122,10 +126,10 @@ class Comparison:
 
     def _present(self, key: Key, entries: list[Entry], stored: Stored) -> None:
         due = shown(entries, stored, self._moment.position)
-        state, folded = self._loaded(stored), refold(key[0], due)
+        state, folded = self._loaded(stored), self._refold(key, due)
         if state is not None and folded is not None and folded.state.encode() == state.encode():
             self._sums.expect(key, folded)
-            for problem in derived_problems(key, due, stored, folded):
+            for problem in derived_problems(key, due, stored, folded, is_sifted=key in self._aside):
                 self._report.find(*problem)
         elif self._doubtful(due) or self._gathered.doubtful.intersection(stored.pages):
             self._excused += 1
@@ -147,7 +151,7 @@ class Comparison:
             self._moved[key] = entries
         else:
             self._moved_beyond += 1
-        folded, state = refold(key[0], self._due(entries)), self._loaded(stored)
+        folded, state = self._refold(key, self._due(entries)), self._loaded(stored)
         ahead = self._may_have_been_ahead(entries)
         if folded is not None:
             self._sums.expect(key, folded)
@@ -178,6 +182,7 @@ class Comparison:
     def recheck(self, later: Callable[[set[Key]], dict[Key, list[Entry]]]) -> None:
         """Compare again what changed since the moment; `later` reads the pages that came, for those transactions."""
         waiting = dict(self._moved)
+        self._aside |= _keys_aside(self._store)
         for _ in range(TRIES):
             if not waiting:
                 break
@@ -203,13 +208,22 @@ class Comparison:
         if stored is None:
             return False
         due = shown(entries, stored, self._moment.position)
-        folded, state = refold(key[0], due), self._loaded(stored)
+        folded, state = self._refold(key, due), self._loaded(stored)
         if folded is None or state is None or folded.state.encode() != state.encode():
             return self._doubtful(entries)
-        for problem in derived_problems(key, due, stored, folded):
+        for problem in derived_problems(key, due, stored, folded, is_sifted=key in self._aside):
             self._report.find(*problem)
         return True
 
 
 def _as_it_is(state: State) -> Refold:
     return Refold(state, header_of(state), terms_of(state))
+
+
+def _keys_aside(store: Store) -> set[Key]:
+    """Transactions with a record that the projector could not fold or count."""
+    return {
+        (entry.tenant, entry.transaction)
+        for entry in store.transactions.set_aside()
+        if entry.transaction is not None
+    }

@@ -136,9 +136,12 @@ class Refold(NamedTuple):
     terms: set[str]
 
 
-def refold(tenant: str, entries: Sequence[Entry]) -> Refold | None:
-    """The fold of all records of the entries; those that cannot be folded are left out, None when that is all."""
+def refold(tenant: str, entries: Sequence[Entry], *, is_sifted: bool = False) -> Refold | None:
+    """The fold of all records of the entries; those that cannot be folded are left out, None when that is all.
+    `is_sifted`, as for a transaction with records set aside: those that cannot be counted are left out as well."""
     records = [record for entry in entries for record in decode_records(entry.records)]
+    if is_sifted:
+        return _sifted(tenant, records)
     try:
         return _refold(records)
     except Exception:  # noqa: BLE001 -- whatever it is, the projector set the same record aside

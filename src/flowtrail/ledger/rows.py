@@ -28,7 +28,7 @@ def loaded(stored: Stored) -> State:
 
 
 def derived_problems(
-    key: Key, due: Sequence[Entry], stored: Stored, folded: Refold
+    key: Key, due: Sequence[Entry], stored: Stored, folded: Refold, *, is_sifted: bool
 ) -> Iterator[tuple[str, str, str]]:
     """What is wrong with a row whose state is right: its header, and the pages it names. (code, place, message)."""
     if stored.header != folded.header:
@@ -44,7 +44,7 @@ def derived_problems(
     named = set(stored.pages)
     if named != there:
         # A page whose records changed nothing need not be named.
-        own = refold(key[0], [entry for entry in due if entry.page in named])
+        own = refold(key[0], [entry for entry in due if entry.page in named], is_sifted=is_sifted)
         if own is None or own.state.encode() != folded.state.encode():
             yield (
                 "pages",

@@ -10,11 +10,13 @@ import zstandard
 from flowtrail.intake.cache import Cache
 from flowtrail.intake.projector import LEASE_S, Projector
 from flowtrail.intake.rebuild import rebuild
+from flowtrail.ledger import recount
 from flowtrail.ledger.check import check
 from flowtrail.ledger.pages import encoded_records
 from flowtrail.model.clock import MICROS
 from flowtrail.model.errors import LeaseLost, StoreUnavailable
 from flowtrail.model.records import EndRecord
+from flowtrail.projection.derive import tally_state
 from flowtrail.projection.tracked import Tracked
 from flowtrail.projection.whole import fold_whole
 from flowtrail.storage.memory.store import MemoryStore
@@ -348,3 +350,47 @@ def test_scattered_sequences_are_written_in_parts_that_a_failure_cannot_tear(sto
     projector.close()
     assert store.producers.session("default", "shop/1", 0, 0).session.accepted == 40
     assert {each.transaction for each in store.transactions.set_aside()} == {order_id(3)}
+
+
+@pytest.fixture(params=["folded", "counted"])
+def poisoned_check(request, monkeypatch):
+    """What cannot be folded, or not be counted, cannot be so by `check` either."""
+
+    def refold(records):
+        records = list(records)
+        if any(getattr(record, "block", "") == "ship" for record in records):
+            raise ArithmeticError("nobody thought of this")
+        return recount_refold(records)
+
+    def count(tally, tenant, state, header, sign):
+        if any(record.block == "ship" for record in state.executions.values()):
+            raise ArithmeticError("nobody thought of this")
+        tally_state(tally, tenant, state, header, sign)
+
+    recount_refold = recount._refold
+    changed = ("_refold", refold) if request.param == "folded" else ("tally_state", count)
+    monkeypatch.setattr(recount, *changed)
+    return request.param
+
+
+def test_what_was_set_aside_is_not_held_against_the_views(store, poison, poisoned_check):
+    Journaling(store).append([*harmless(2), *poisoned(3), *harmless(4)])
+    project(store)
+
+    report = check(store)
+
+    assert report.ok, report.lines()
+    assert len(report.set_aside) == 1
+
+
+def test_a_record_that_check_cannot_count_makes_no_other_transaction_wrong(
+    store, poison, poisoned_check, monkeypatch
+):
+    Journaling(store).append([*harmless(2), *poisoned(3), *harmless(4)])
+    project(store)
+    # Nobody says that it was set aside: it was so just now.
+    monkeypatch.setattr(store.transactions, "set_aside", list)
+
+    wrong = {each.where for each in check(store).findings}
+
+    assert wrong == ({f"transaction default/{order_id(3).hex()}"} if poisoned_check == "counted" else set())
