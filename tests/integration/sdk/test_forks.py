@@ -27,7 +27,8 @@ def sink(url, **settings):
 @pytest.mark.parametrize("way", ["good", "hang", "drip", "later", "reset"])
 def test_the_thread_makes_way_for_a_fork_and_goes_on_after_it(way):
     with hostile([way, "good"]) as server:
-        delivery = sink(server.url)
+        # Longer than anybody waits here: who hangs is cut, and does not merely run out of time.
+        delivery = sink(server.url, timeout_s=600.0)
         delivery.put(announced(1))
         until(lambda: delivery._task)
         time.sleep(0.05)
