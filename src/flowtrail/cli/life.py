@@ -21,7 +21,7 @@ _STYLES: Final = {
 Json = dict[str, Any]
 
 
-def life(found: Json, lineage: Json | None = None) -> list[Text]:
+def life(found: Json, lineage: Json) -> list[Text]:
     """The lines that tell a transaction's life. `found` and `lineage` are the API's answers."""
     return [
         Text.assemble(*((piece.text, _style(piece.style)) for piece in line))

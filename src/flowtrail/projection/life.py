@@ -68,7 +68,7 @@ def name_of(row: Json) -> str:
     return f"{row['object_type']} {row['object_id']}" if row["announced"] else "(not announced)"
 
 
-def life(found: Json, lineage: Json | None = None, width: int = WIDE) -> list[Line]:
+def life(found: Json, lineage: Json, width: int = WIDE) -> list[Line]:
     """The lines that tell a transaction's life, in so many columns. `found` and `lineage` are the API's answers."""
     lines = _headline(found)
     failed = [block for block in found["blocks"] if block["status"] == "failed"]
@@ -81,7 +81,7 @@ def life(found: Json, lineage: Json | None = None, width: int = WIDE) -> list[Li
         lines += _timeline(found, width)
     lines += _ending(found)
     for relation, word in (("parents", "from"), ("children", "to")):
-        lines += _relatives((lineage or {}).get(relation, []), word)
+        lines += _relatives(lineage[relation], word)
     return lines
 
 
