@@ -87,13 +87,16 @@ def test_buckets_tile_the_range_and_inner_edges_are_the_steps(since, length, ste
     [
         (Step("1w", 7 * DAY), us(2026, 11, 5, 12), us(2026, 11, 2)),
         (Step("2w", 14 * DAY), us(2026, 11, 5, 12), us(2026, 10, 26)),
+        (Step("3d", 3 * DAY), us(2026, 11, 5, 12), us(2026, 11, 3)),
         (Step("6h", DAY // 4), us(2026, 11, 5, 13), us(2026, 11, 5, 12)),
         (Step("1mo", 0, "month"), us(2026, 11, 5), us(2026, 11, 1)),
         (Step("1y", 0, "year"), us(2026, 11, 5), us(2026, 1, 1)),
     ],
     ids=lambda value: value.text if isinstance(value, Step) else None,
 )
-def test_weeks_begin_on_mondays_and_months_with_the_calendar(step, instant, start):
+def test_weeks_begin_on_mondays_months_with_the_calendar_and_others_at_multiples_since_1970(
+    step, instant, start
+):
     assert step.start(instant) == start
     assert start < step.end(start)
     assert step.start(step.end(start)) == step.end(start)
