@@ -102,6 +102,13 @@ def test_a_body_of_line_ends_costs_no_more_than_its_size():
     assert refusal(decode_body, body, LINES, None, 0).code in {"empty_body", "too_many_records"}
 
 
+@pytest.mark.parametrize("body", [b"[]", b" [ ]\n"])
+def test_of_lines_an_empty_array_is_a_record_that_is_none(body):
+    (rejected,) = decode_body(body, LINES, None, 0).rejected
+
+    assert (rejected.index, rejected.code) == (0, "wrong_type")
+
+
 def test_a_large_body_is_read_in_chunks_with_one_count():
     good, bad = line(END), b'{"kind":"nothing"}'
     texts = [bad if place % 700 == 3 else good for place in range(3 * AT_ONCE + 5)]
