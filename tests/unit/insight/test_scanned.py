@@ -24,3 +24,14 @@ def test_sums_over_all_of_time_are_exact_however_many_rows():
     (row,) = rows(scan.finish(), T + 10 * SECOND)
     assert row.working.at_end == 10_000
     assert row.working.total_us == (5_000 + 10 * 10_000) * SECOND
+
+
+def test_what_was_in_progress_when_the_range_began_is_in_its_first_bucket_though_nothing_happens():
+    edges = [T + 10 * SECOND, T + 20 * SECOND, T + 30 * SECOND]
+    scan = Scan(edges, lambda *_: ("all",), lambda *_: ("all",), T + 60 * SECOND)
+    scan.add(Header(True, "shop", None, "order", "1", opened_at=T, updated_at=T), State())
+
+    (row,) = rows(scan.finish(), T + 60 * SECOND)
+
+    assert (row.bucket, row.waiting.at_start, row.working.at_start, row.working.at_end) == (0, 0, 1, 1)
+    assert row.working.total_us == 10 * SECOND
