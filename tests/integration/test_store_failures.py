@@ -6,6 +6,7 @@ from flowtrail.intake import attempts
 from flowtrail.intake import committer as module
 from flowtrail.intake.committer import Committer
 from flowtrail.intake.receipts import IntakePaused
+from flowtrail.intake.wire import decode_body
 from flowtrail.model.clock import sleep_s
 from flowtrail.model.errors import StoreFull, StoreUnavailable
 from flowtrail.storage import open_store
@@ -188,6 +189,17 @@ def test_a_store_that_hangs_counts_as_failing_until_it_answers(impatient, commit
     until(lambda: committer.failure is None)
     assert committer.submit("default", batch()).result(WAIT_S).accepted == 1
     assert len(stored_records(url)) == 3, "what hung was written in the end"
+
+
+def test_a_batch_that_holds_nothing_is_answered_though_the_store_fails(committer, journal):
+    journal.break_down(GONE)
+    committer.submit("default", batch())
+    until(lambda: committer.failure)
+
+    nothing = decode_body(b'{"kind":"nothing"}', "application/x-ndjson", None, 0)
+    receipt = committer.submit("default", nothing).result(WAIT_S)
+
+    assert (receipt.accepted, [each.code for each in receipt.rejected]) == (0, ["unknown_kind"])
 
 
 def test_closing_while_the_store_fails_answers_with_unknown(committer, journal):
