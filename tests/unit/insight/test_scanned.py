@@ -2,7 +2,9 @@
 
 from flowtrail.insight.ranges import ALL_TIME
 from flowtrail.insight.scanned import Scan
+from flowtrail.insight.summary import usage
 from flowtrail.insight.table import rows
+from flowtrail.model.records import BlockRecord
 from flowtrail.projection.header import Header
 from flowtrail.projection.state import State
 
@@ -35,3 +37,21 @@ def test_what_was_in_progress_when_the_range_began_is_in_its_first_bucket_though
 
     assert (row.bucket, row.waiting.at_start, row.working.at_start, row.working.at_end) == (0, 0, 1, 1)
     assert row.working.total_us == 10 * SECOND
+
+
+def test_usages_of_a_scan_are_summed_to_the_millionth():
+    scan = Scan(list(ALL_TIME), lambda *_: ("all",), lambda *_: ("all",), T + SECOND)
+    state = State()
+    for number, used in enumerate([{"cpu_seconds": 0.31, "bytes_in": 2048}, {"cpu_seconds": 0.000001}], 1):
+        key = bytes([number] * 8)
+        state.add_block(
+            BlockRecord(b"\1" * 16, T, "shop/1", number, key, "map", "succeeded", T, T, T, usage=used)
+        )
+    scan.add(Header(True, "shop", None, "order", "1", opened_at=T, updated_at=T), state)
+
+    (row,) = rows(scan.finish(), T + SECOND)
+
+    assert usage(row.tallied.cell) == {
+        "bytes_in": {"n": 1, "sum": 2048.0},
+        "cpu_seconds": {"n": 2, "sum": 0.310001},
+    }
