@@ -55,6 +55,7 @@ def keys(given: Any) -> dict[str, str] | None:
     if given is None:
         return None
     if not issubclass(type(given), dict):
+        marks.count(marks.INVALID)
         warn_once(
             "keys",
             "keys are a mapping of names and texts, not %s; they are left out",
@@ -79,6 +80,7 @@ def attributes(given: Any, frozen: Frozen) -> dict[str, Any] | None:
         return None
     if not issubclass(type(given), dict):
         kind = class_name(type(given))
+        marks.count(marks.INVALID)
         warn_once(
             "attributes", "attributes are a mapping of names and values, not %s; they are left out", kind
         )
@@ -93,6 +95,7 @@ def money(value: Any, currency: Any) -> tuple[str | None, str | None]:
     text = freeze_text(value, MAX_DECIMAL_CHARS) if value is not None else ""
     if _DECIMAL.fullmatch(text) and type(currency) is str and _CURRENCY.fullmatch(currency):
         return text, currency
+    marks.count(marks.INVALID)
     warn_once(
         "value",
         'value is a decimal number such as "129.90" with a currency such as "EUR", not %s with %s; both are left out',
@@ -106,6 +109,7 @@ def attempt(number: Any) -> int | None:
     """The number of an attempt, from 1."""
     if number is None or (type(number) is int and 1 <= number <= MAX_ATTEMPT):
         return number
+    marks.count(marks.INVALID)
     warn_once(
         "attempt", "attempt is an integer from 1 to %d, not %s; it is left out", MAX_ATTEMPT, received(number)
     )
@@ -138,6 +142,7 @@ def retried(given: Any) -> str | None:
     """The id of the transaction that one is another try of."""
     known = None if given is None else known_id(given)
     if given is not None and known is None:
+        marks.count(marks.INVALID)
         warn_once("retry_of", "retry_of is a transaction or its id, not %s; it is left out", received(given))
     return known
 
@@ -184,6 +189,7 @@ def flow_fields(name: Any, version: Any, stages: Any, blocks: Any, deadline: Any
     except Exception:  # noqa: BLE001 -- whatever was given, the host goes on
         kinds = [class_name(type(each)) for each in (stages, blocks, deadline)]
         text = "flow: the declaration of %s cannot be read, with stages of %s, blocks of %s, deadline of %s; it is left out"
+        marks.count(marks.INVALID)
         warn_once("declare", text, received(name), *kinds)
         return None
     return fields

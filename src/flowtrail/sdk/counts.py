@@ -31,7 +31,7 @@ class Counts:
     failures: int = 0
     """Requests that settled nothing: no answer, or one that asks to come back."""
     left_out: dict[str, int] = field(default_factory=dict)
-    """Marks in records, by reason: what was cut because it was large, and what was redacted."""
+    """Marks in records, by reason: what was cut because it was large, what was redacted, what could not be meant."""
     producer: str = ""
     """Name and session, as the server shows them."""
 

@@ -8,6 +8,7 @@ from flowtrail.model.clock import MICROS
 from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import parse_instant
 from flowtrail.model.limits import NEWEST_INSTANT_US, OLDEST_INSTANT_US
+from flowtrail.sdk import marks
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.values import received
 
@@ -29,6 +30,7 @@ def to_us(value: Any, what: str) -> int | None:
         found = None
     if found is not None and OLDEST_INSTANT_US <= found < NEWEST_INSTANT_US:
         return found
+    marks.count(marks.INVALID)
     warn_once(
         f"instant: {what}", "%s is no instant from 2000 to 2200, and is left out: %s", what, received(value)
     )

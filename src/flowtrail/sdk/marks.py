@@ -8,6 +8,8 @@ from collections import defaultdict
 _counts: defaultdict[str, int] = defaultdict(int)
 
 CUT = "cut"
+INVALID = "invalid"
+"""It could not be meant, so there is no mark of it either: a record tells what is so, or nothing."""
 
 
 def count(why: str, times: int = 1) -> None:

@@ -91,6 +91,7 @@ def read_usages(totals: dict[str, Any], block: Any, held: Collection[str] = ()) 
         elif type(total) in {int, float} and 0 <= total <= MAX_USAGE:
             kept[freeze_name(name)] = total
         else:
+            marks.count(marks.INVALID)
             warn_once(
                 "usage",
                 "usage %r of block %r is a number from 0 to %d, not %s; it is left out",

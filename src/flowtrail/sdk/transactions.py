@@ -7,7 +7,7 @@ from flowtrail.model import clock
 from flowtrail.model.clock import MICROS
 from flowtrail.model.limits import MAX_REASON_CHARS
 from flowtrail.model.statuses import RELATIONS
-from flowtrail.sdk import announcing
+from flowtrail.sdk import announcing, marks
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.carriers import Setter
 from flowtrail.sdk.context import NO_THREAD, Pause, enter, innermost, leave, own_thread, part_chain
@@ -297,6 +297,7 @@ class Transaction:
         other = announcing.known_id(child if child is not None else parent)
         told = freeze_name(relation)
         if told not in RELATIONS or other is None or other == self.id:
+            marks.count(marks.INVALID)
             warn_once(
                 "link",
                 "link %s to %s is left out: it takes one of %s, and another transaction or its id",

@@ -156,6 +156,19 @@ def test_a_block_with_more_usages_than_it_may_have_keeps_the_first(sink):
     assert flowtrail.stats().left_out["cut"] == before + 6
 
 
+def test_what_cannot_be_meant_is_left_out_and_counted_each_time(sink):
+    before = flowtrail.stats().left_out.get("invalid", 0)
+    with flowtrail.transaction("order", "4711", keys=["C-9"], value="much", currency="EUR") as order:
+        with order.block("map") as block:
+            block.usage(cpu_seconds=-1)
+            block.usage(cpu_seconds=-1, text="x", fine=2)
+        order.link("nonsense", child="1" * 32)
+
+    told = [record for record in sink.take() if record["kind"] == "block"]
+    assert [record["usage"] for record in told] == [{"fine": 2}]
+    assert flowtrail.stats().left_out["invalid"] == before + 6
+
+
 def test_a_decorator_without_a_name_takes_the_functions_with_and_without_parentheses(sink):
     @flowtrail.block()
     def weigh():
