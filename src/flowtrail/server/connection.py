@@ -6,9 +6,10 @@ part is worth.
 """
 
 import asyncio
+from collections import deque
 from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from flowtrail.server.problems import Problem, answer
 
@@ -37,18 +38,28 @@ class Connection(HttpToolsProtocol):
     _received_bytes = 0
     _body_bytes = 0
     _patience: asyncio.TimerHandle | None = None
+    _refusal: Problem | None = None
+    """What came behind requests that are still to be answered; nothing is read any more."""
+    _unanswered: deque[RequestResponseCycle]
+    """Whose heads came, oldest first: uvicorn itself knows the newest only."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unanswered = deque()
         self._be_patient()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lose_no_patience()
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
         super().data_received(data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._refusal is not None:
             return
         if self._fresh:
             # A request began or ended in it: how much of `data` belongs to which is not known.
@@ -85,6 +96,7 @@ class Connection(HttpToolsProtocol):
         if size > MAX_HEAD_BYTES:
             cast("dict[str, Any]", self.scope)[REFUSED] = _head_too_large()
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -106,6 +118,12 @@ class Connection(HttpToolsProtocol):
             self._parts = []
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        self._unanswered.popleft()
+        super().on_response_complete()
+        if self._refusal is not None and not self._unanswered and not self.transport.is_closing():
+            self._send(self._refusal)
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(Problem(400, "malformed_request", "this is not an HTTP/1.1 request"))
 
@@ -126,6 +144,21 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
+        """Answer what cannot be read, in its turn, and read nothing more."""
+        self._lose_no_patience()
+        if self._unanswered and self._unanswered[-1].more_body:
+            broken = self._unanswered.pop()
+            if broken.response_started:
+                self.transport.close()
+                return
+            if self._unanswered:
+                self.pipeline.popleft()
+        if self._unanswered:
+            self._refusal = problem
+        else:
+            self._send(problem)
+
+    def _send(self, problem: Problem) -> None:
         response = answer(problem)
         lines = [STATUS_LINE[response.status_code]]
         for name, value in [*self.server_state.default_headers, *response.raw_headers]:

@@ -1,5 +1,6 @@
 """Requests that are not what they should be: each gets a problem or a closed connection, and nobody else notices."""
 
+import re
 import socket
 import threading
 import time
@@ -19,6 +20,10 @@ POST = b"POST /v1/records HTTP/1.1\r\n" + HOST + b"Content-Type: application/x-n
 def status_of(got: bytes) -> int:
     assert got.startswith(b"HTTP/1.1 "), got
     return int(got[9:12])
+
+
+def statuses_of(got: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", got)]
 
 
 def open_connection(server):
@@ -69,6 +74,42 @@ def test_what_is_no_request_is_400_as_a_problem(server, sent):
     assert status_of(got) in {400, 404}, got
     assert b"application/problem+json" in got
     assert b"\r\nconnection: close\r\n" in got.lower()
+
+
+@pytest.mark.parametrize(
+    ("behind", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    ],
+    ids=["garbage", "giant head", "broken body"],
+)
+@pytest.mark.parametrize("before", [1, 3])
+def test_requests_are_answered_before_what_cannot_be_read_behind_them(server, before, behind, status):
+    got = server.raw((b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n") * before + behind)
+
+    assert statuses_of(got) == [200] * before + [status]
+    assert got.count(b"\r\nconnection: close\r\n") == 1
+
+
+def test_what_came_behind_a_broken_request_is_not_read(server):
+    got = server.raw(
+        b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\nnonsense\r\n\r\nGET /healthz HTTP/1.1\r\n" + CLOSE
+    )
+
+    assert statuses_of(got) == [200, 400]
+
+
+def test_a_follower_who_leaves_is_let_go_whatever_he_asked_behind_it(server):
+    with open_connection(server) as client:
+        client.sendall(
+            b"GET /v1/live HTTP/1.1\r\n" + HOST + b"\r\nGET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+        )
+        until(lambda: server.services.hub.count == 1)
+
+    # Well before the next comment to him fails.
+    until(lambda: server.services.hub.count == 0, timeout_s=5)
 
 
 def test_a_host_that_stands_twice_is_refused(server):
