@@ -1,6 +1,7 @@
 """One connection of a client: uvicorn's, with an end to its patience and answers that are problems too.
 
-uvicorn parses heads of any size and waits for them without end; what it cannot parse it answers in plain text.
+uvicorn parses heads of any size and waits for them without end; what it cannot parse it answers in plain text. Of a
+request that offers to go on in another protocol, as those of Java's client do, it reads no body.
 Bodies of ordinary size are gathered here and handed on once: each part that wakes a request costs it more than the
 part is worth.
 """
@@ -9,6 +10,7 @@ import asyncio
 from collections import deque
 from typing import Any, Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from flowtrail.server.problems import Problem, answer
@@ -33,6 +35,8 @@ class Connection(HttpToolsProtocol):
 
     _head_open = False
     _gathers = False
+    _plain = b""
+    """The head of a request that offers another protocol, without the offer."""
     _parts: list[bytes]
     _fresh = False
     _received_bytes = 0
@@ -58,7 +62,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self.transport.is_closing() or self._refusal is not None:
             return
         if self._fresh:
@@ -70,6 +75,23 @@ class Connection(HttpToolsProtocol):
             self._refuse(_head_too_large())
         elif self._head_open and self._patience is None:
             self._be_patient()
+
+    def _parse(self, data: bytes) -> None:
+        parts: list[bytes | memoryview] = [memoryview(data)]
+        while parts:
+            part = parts.pop()
+            try:
+                self.parser.feed_data(part)
+            except httptools.HttpParserUpgrade as offer:
+                # It is not taken up: what follows is this request's body, and the next request.
+                parts += [part[offer.args[0] :], self._plain]
+                self._plain = b""
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            except httptools.HttpParserError:
+                self.logger.warning("Invalid HTTP request received.")
+                self.send_400_response("")
+                return
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -83,6 +105,9 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._plain = _without_offer(self.parser, self.url, self.headers)
+            return
         self._head_open = False
         self._lose_no_patience()
         size = len(self.url)
@@ -109,6 +134,8 @@ class Connection(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._plain:
+            return
         self._fresh = True
         self._received_bytes = self._body_bytes = 0
         if self._gathers:
@@ -165,6 +192,15 @@ class Connection(HttpToolsProtocol):
             lines += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join([*lines, b"connection: close\r\n\r\n", bytes(response.body)]))
         self.transport.close()
+
+
+def _without_offer(
+    parser: httptools.HttpRequestParser, url: bytes, headers: list[tuple[bytes, bytes]]
+) -> bytes:
+    """A head as it would be without `Upgrade`; the parser has seen to it that no value holds an end of line."""
+    lines = [b"%b %b HTTP/%b" % (parser.get_method(), url, parser.get_http_version().encode())]
+    lines += [b"%b: %b" % (name, value) for name, value in headers if name != b"upgrade"]
+    return b"\r\n".join([*lines, b"", b""])
 
 
 def _head_too_large() -> Problem:

@@ -10,7 +10,7 @@ import pytest
 
 from flowtrail.server import bodies, connection
 from tests.support.faults import until
-from tests.support.served import served, transaction
+from tests.support.served import ndjson, served, transaction
 
 HOST = b"Host: localhost\r\n"
 CLOSE = HOST + b"Connection: close\r\n\r\n"
@@ -91,6 +91,31 @@ def test_requests_are_answered_before_what_cannot_be_read_behind_them(server, be
 
     assert statuses_of(got) == [200] * before + [status]
     assert got.count(b"\r\nconnection: close\r\n") == 1
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAA\r\n"
+
+
+@pytest.mark.parametrize("coding", ["length", "chunks"])
+@pytest.mark.parametrize("parts", ["at once", "in parts"])
+def test_who_offers_http_2_is_answered_in_http_1_with_body_and_all(server, coding, parts):
+    body = ndjson([transaction(9)])
+    framed = {
+        "length": b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
+        "chunks": b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body),
+    }[coding]
+    sent = (POST + OFFER + framed) * 2 + b"GET /healthz HTTP/1.1\r\n" + OFFER + CLOSE
+    with open_connection(server) as client:
+        for part in [sent] if parts == "at once" else [sent[at : at + 1] for at in range(len(sent))]:
+            client.sendall(part)
+        got = b"".join(iter(lambda: client.recv(65_536), b""))
+
+    assert statuses_of(got) == [200, 200, 200]
+    assert got.count(b'"accepted":1') == 2
+
+
+def test_an_offer_of_another_protocol_for_no_path_is_400(server):
+    assert statuses_of(server.raw(b"GET http:/// HTTP/1.1\r\n" + HOST + OFFER + b"\r\n")) == [400]
 
 
 def test_what_came_behind_a_broken_request_is_not_read(server):
