@@ -4,7 +4,8 @@ Cells know flow, version, block and object type; of transactions alone also thei
 a fact of the rows.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from flowtrail.insight.table import Group
@@ -24,6 +25,8 @@ EXECUTIONS: Final = "executions"
 
 KEY_PREFIX: Final = "key."
 MAX_GROUPINGS: Final = 4
+_NAME: Final = re.compile(r'\s*key\."((?:[^"\\]|\\["\\])*)"\s*(?=,|\Z)|[^,]*')
+_ESCAPED: Final = re.compile(r"\\(.)")
 
 _OF_EVENTS: Final = {"flow": 0, "version": 1, "block": 2, "type": 3}
 _OF_COHORTS: Final = {"flow": 0, "version": 1, "type": 2, "status": 3}
@@ -42,6 +45,7 @@ _OF_EXECUTIONS: Final[dict[str, Callable[[BlockRecord], str]]] = {
     "problem": lambda record: fingerprint(record) if record.status == "failed" else "",
 }
 GROUPINGS: Final = (*_OF_HEADERS, *_OF_EXECUTIONS)
+_ALLOWED: Final = ", ".join([*GROUPINGS, "key.NAME", 'key."NAME"'])
 
 GroupOf = Callable[[CellKey], Group | None]
 
@@ -59,17 +63,40 @@ CellFilter = Callable[[Of], bool]
 
 
 def read_group_by(text: str | None) -> tuple[str, ...]:
-    """The groupings in their order; none when absent. Raises: Refusal (400 `out_of_range`)."""
-    names = tuple(name.strip() for name in text.split(",")) if text else ()
-    allowed = ", ".join([*GROUPINGS, "key.NAME"])
+    """The groupings in their order; none when absent. A key's name may stand in quotes, as in queries, but is told
+    without. Raises: Refusal (400 `out_of_range`)."""
+    names = tuple(_split(text)) if text else ()
     for name in names:
-        if name not in GROUPINGS and not (name.startswith(KEY_PREFIX) and len(name) > len(KEY_PREFIX)):
-            raise Refusal("out_of_range", f"{name!r} is nothing to group by", "group_by", text, allowed)
+        if name not in GROUPINGS and not _may_be_key(name):
+            raise _nothing(name, text)
     if len(set(names)) != len(names) or len(names) > MAX_GROUPINGS:
-        raise Refusal(
-            "out_of_range", f"at most {MAX_GROUPINGS} different groupings", "group_by", text, allowed
-        )
+        message = f"at most {MAX_GROUPINGS} different groupings"
+        raise Refusal("out_of_range", message, "group_by", text, _ALLOWED)
     return names
+
+
+def _split(text: str) -> Iterator[str]:
+    at = -1
+    while at < len(text):
+        found = _NAME.match(text, at + 1)
+        assert found is not None
+        at = found.end()
+        if found[1] is None:
+            name = found[0].strip()
+            # A quote that is not a whole name's would be taken for part of it.
+            if name.startswith(f'{KEY_PREFIX}"'):
+                raise _nothing(name, text)
+            yield name
+        else:
+            yield KEY_PREFIX + _ESCAPED.sub(r"\1", found[1])
+
+
+def _may_be_key(name: str) -> bool:
+    return name.startswith(KEY_PREFIX) and len(name) > len(KEY_PREFIX) and "\0" not in name
+
+
+def _nothing(name: str, text: str | None) -> Refusal:
+    return Refusal("out_of_range", f"{name!r} is nothing to group by", "group_by", text, _ALLOWED)
 
 
 def of_events(group_by: Sequence[str], wanted: CellFilter) -> GroupOf | None:

@@ -63,7 +63,8 @@ STATISTICS: Final = (
     ),
     Parameter(
         "group_by",
-        "What groups are made by, separated by commas: `flow`, `version`, `block`, `type`, `status`, `key.NAME`, …",
+        "What groups are made by, separated by commas: `flow`, `version`, `block`, `type`, `status`, `key.NAME`,"
+        ' `key."NAME"`, …',
         _TEXT,
     ),
     Q,

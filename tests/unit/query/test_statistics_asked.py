@@ -86,6 +86,56 @@ def test_groups_by_a_key_list_exactly_their_transactions_those_without_it_too():
         assert page["total"] == told["arrivals"], told["query"]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a,b", 'key."a,b"'),
+        (" a ", 'key." a "'),
+        ("a, b", ' key."a, b" '),
+        ('say "a"', 'key."say \\"a\\""'),
+        ('"', 'key."\\""'),
+        ("a\\b", "key.a\\b"),
+        ("a\\b", 'key."a\\\\b"'),
+        ("customer", 'key."customer"'),
+        ("a\nb", 'key."a\nb"'),
+    ],
+)
+def test_a_key_of_any_name_is_grouped_by_beside_others(name, said):
+    named = TransactionRecord(
+        id=ID, at=T, flow="shop", object_type="order", object_id="7", keys={name: "x"}, created_at=T
+    )
+    store = store_of([named])
+
+    answer = get_statistics(store, TENANT, group_by=f"flow,{said},type", now=T + 10**10)
+
+    assert answer["group_by"] == ["flow", f"key.{name}", "type"]
+    [bucket] = answer["buckets"]
+    assert bucket["group"] == {"flow": "shop", f"key.{name}": "x", "type": "order"}
+    assert list_transactions(store, TENANT, q=bucket["transactions"]["query"], now=T + 10**10)["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'key."a',
+        'key."a"b',
+        'key."a\\n"',
+        'key.""',
+        "key.",
+        "key.a\0",
+        'key."a\0b"',
+        "flow,",
+        ",",
+        'key.a,key."a"',
+    ],
+)
+def test_what_is_nothing_to_group_by_is_refused_with_what_is_allowed(said):
+    with pytest.raises(Refusal) as refused:
+        get_statistics(store_of(ORDERS), TENANT, group_by=said, now=T)
+
+    assert (refused.value.code, refused.value.field) == ("out_of_range", "group_by")
+
+
 @pytest.mark.parametrize("source", ["cells", "scan"])
 @pytest.mark.parametrize(
     ("q", "counted"), [("", {None: 2, "1": 1}), ('version:""', {None: 2}), ('-version:""', {"1": 1})]
