@@ -6,6 +6,7 @@ from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import format_instant
 from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord
 from flowtrail.query.flows import get_flow
+from flowtrail.query.parse import parse
 from flowtrail.query.statistics import get_statistics
 from flowtrail.query.transactions import list_transactions
 from tests.support.reading import micros
@@ -158,6 +159,33 @@ def test_groups_the_language_cannot_say_have_no_query():
     assert workers["w1"]["executions"]["arrivals"] == 3
     assert workers["w1"]["executions"]["query"] is None
     assert workers[None]["transactions"]["query"] == ""
+
+
+@pytest.mark.parametrize("group_by", ["", "type", "block", "key.customer"])
+@pytest.mark.parametrize("from_", [None, format_instant(T)])
+@pytest.mark.parametrize(
+    "questions",
+    [
+        [f'-"{"x" * size}"' for size in range(3_940, 4_094)],
+        ["-" + ",".join(f"x{number}" for number in range(values)) for values in range(92, 101)],
+    ],
+    ids=["characters", "values"],
+)
+def test_no_query_is_told_that_the_list_would_refuse(questions, from_, group_by):
+    store = store_of(ORDERS)
+    told, refused = set(), 0
+    for q in questions:
+        answer = get_statistics(store, TENANT, q=q, group_by=group_by, from_=from_, now=T + 10**10)
+        for bucket in answer["buckets"]:
+            for counted in (bucket.get("transactions"), bucket.get("executions")):
+                links = [counted["query"], *counted["queries"].values()] if counted else []
+                told.update(link for link in links if link)
+                refused += None in links
+
+    assert refused
+    for query in told:
+        parse(query, T)
+    assert max(map(len, told)) == 4_096 or max(query.count(",") for query in told) > 90
 
 
 def test_ends_of_the_range_that_are_no_whole_minutes_are_widened_and_the_answer_says_so():
