@@ -180,6 +180,10 @@ class Connection(HttpToolsProtocol):
                 return
             if self._unanswered:
                 self.pipeline.popleft()
+            else:
+                # Whoever is at work on it is not waited for, and says nothing more.
+                broken.disconnected = True
+                broken.message_event.set()
         if self._unanswered:
             self._refusal = problem
         else:

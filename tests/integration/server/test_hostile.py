@@ -93,6 +93,13 @@ def test_requests_are_answered_before_what_cannot_be_read_behind_them(server, be
     assert got.count(b"\r\nconnection: close\r\n") == 1
 
 
+def test_a_broken_body_is_answered_once_also_where_its_head_was_refused(server, caplog):
+    got = server.raw(b"POST /v1/flows HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+
+    assert statuses_of(got) == [400]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAA\r\n"
 
 
