@@ -49,7 +49,15 @@ class Door:
         """
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
-            raise Problem(400, "malformed_request", "a request has one Host", field="Host")
+            hosts = [value for name, value in scope["headers"] if name == b"host"]
+            raise Problem(
+                400,
+                "malformed_request",
+                "a request has one Host",
+                field="Host",
+                received=b", ".join(hosts),
+                allowed="one Host",
+            )
         if self._key is None:
             _check_loopback(headers)
             return LOOPBACK

@@ -152,7 +152,7 @@ class Connection(HttpToolsProtocol):
             self._send(self._refusal)
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(Problem(400, "malformed_request", "this is not an HTTP/1.1 request"))
+        self._refuse(Problem(400, "malformed_request", "this is not an HTTP/1.1 request", allowed="HTTP/1.1"))
 
     def _be_patient(self) -> None:
         self._patience = self.loop.call_later(HEAD_PATIENCE_S, self._give_up)

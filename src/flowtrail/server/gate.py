@@ -76,4 +76,11 @@ class Gate:
 def _check_path(raw_path: bytes) -> None:
     meant = unquote_to_bytes(raw_path)
     if BROKEN_PERCENT.search(raw_path) or b"\0" in meant or not is_utf8(meant):
-        raise Problem(400, "malformed_path", "the path is not percent-encoded UTF-8 without NUL")
+        raise Problem(
+            400,
+            "malformed_path",
+            "the path is not percent-encoded UTF-8 without NUL",
+            field="path",
+            received=raw_path,
+            allowed="percent-encoded UTF-8 without NUL",
+        )

@@ -2,7 +2,7 @@
 
 import re
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 from starlette.requests import Request
 
@@ -179,20 +179,24 @@ def described(allowed: tuple[Parameter, ...]) -> list[dict[str, Any]]:
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
     if not raw:
         return []
-    pairs = None
-    if is_utf8(raw) and not BROKEN_PERCENT.search(raw):
-        try:
-            pairs = parse_qsl(
-                raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
-            )
-        except ValueError:
-            pairs = None
-    if pairs is None:
+    parts = raw.split(b"&")
+    if len(parts) > _MOST_FIELDS:
         raise Problem(
             400,
             "malformed_query_string",
-            "the query string is not percent-encoded UTF-8, or has too many parameters",
-            received=raw,
-            allowed=f"percent-encoded UTF-8, at most {_MOST_FIELDS} parameters",
+            "the query string has too many parameters",
+            field="query string",
+            received=f"{len(parts)} parameters",
+            allowed=f"at most {_MOST_FIELDS} parameters",
         )
-    return pairs
+    for part in parts:
+        if BROKEN_PERCENT.search(part) or not is_utf8(unquote_to_bytes(part)):
+            raise Problem(
+                400,
+                "malformed_query_string",
+                "the query string is not percent-encoded UTF-8",
+                field=unquote(part.partition(b"=")[0].decode(errors="replace"))[:100],
+                received=part,
+                allowed="percent-encoded UTF-8",
+            )
+    return parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")

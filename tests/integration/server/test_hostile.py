@@ -1,5 +1,6 @@
 """Requests that are not what they should be: each gets a problem or a closed connection, and nobody else notices."""
 
+import json
 import re
 import socket
 import threading
@@ -149,6 +150,7 @@ def test_a_host_that_stands_twice_is_refused(server):
         b"GET /v1/flows HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
     )
     assert status_of(got) == 400
+    assert b'"received":"localhost, evil.example","allowed":"one Host"' in got
     got = server.raw(
         b"GET /v1/flows HTTP/1.1\r\nHost: evil.example\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     )
@@ -162,7 +164,32 @@ def test_a_path_that_is_not_percent_encoded_utf_8_is_400(server, path):
     got = server.raw(b"GET " + path + b" HTTP/1.1\r\n" + CLOSE)
 
     assert status_of(got) == 400
-    assert b"malformed_path" in got
+    refused = json.loads(got.partition(b"\r\n\r\n")[2])
+    assert (refused["code"], refused["field"], refused["received"]) == (
+        "malformed_path",
+        "path",
+        path.decode(),
+    )
+    assert refused["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "received"),
+    [
+        (b"q=map&from=%zz", "from", "from=%zz"),
+        (b"q=%ff", "q", "q=%ff"),
+        (b"%ff=1", "\ufffd", "%ff=1"),
+        (b"q=%C3&%A9", "q", "q=%C3"),
+        (b"a&" * 64 + b"a", "query string", "65 parameters"),
+    ],
+)
+def test_a_query_string_that_cannot_be_read_is_refused_by_the_parameter_it_is(server, query, field, received):
+    got = server.raw(b"GET /v1/transactions?" + query + b" HTTP/1.1\r\n" + CLOSE)
+
+    refused = json.loads(got.partition(b"\r\n\r\n")[2])
+    assert (refused["status"], refused["code"]) == (400, "malformed_query_string")
+    assert (refused["field"], refused["received"]) == (field, received)
+    assert refused["allowed"]
 
 
 @pytest.mark.parametrize("parts", [1, 40], ids=["at once", "in parts"])
