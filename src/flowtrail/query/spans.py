@@ -35,6 +35,9 @@ def read_span(text: str, column: int, now: int) -> Bounds:
         first, _, last = text.partition("..")
         since = _extent(first, column, now)[0] if first else None
         until = _range_end(last, column + len(first) + 2, now) if last else None
+        if since is not None and since == until and _DATE.fullmatch(last):
+            # A date holds something, so only one that comes before the beginning can end where that is.
+            raise _reversed(text, column)
         return _ordered(since, until, text, column)
     operator, place = _operator(text)
     start, end = _extent(text[place:], column + place, now)
@@ -70,8 +73,12 @@ def _operator(text: str) -> tuple[str, int]:
 
 def _ordered(since: int | None, until: int | None, text: str, column: int) -> Bounds:
     if since is not None and until is not None and since > until:
-        raise invalid(column, "the range ends before it begins", text)
+        raise _reversed(text, column)
     return since, until
+
+
+def _reversed(text: str, column: int) -> Refusal:
+    return invalid(column, "the range ends before it begins", text)
 
 
 def _range_end(text: str, column: int, now: int) -> int:

@@ -172,6 +172,8 @@ def test_a_text_means_its_condition(text):
         ("created:2026-11-01T10:00:00", 9, "offset"),
         ("created:>2026-11-01T10:00:00", 10, "offset"),
         ("created:2026-11-03..2026-11-01", 9, "ends before it begins"),
+        ("created:2026-11-02..2026-11-01", 9, "ends before it begins"),
+        ("created:2026-11..2026-10", 9, "ends before it begins"),
         ("created:2026-11-02T00:00:00Z..2026-11-01T00:00:00Z", 9, "ends before it begins"),
         ("duration:2s", 10, "alone"),
         ("duration:>2", 11, "not a duration"),
