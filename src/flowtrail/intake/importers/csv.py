@@ -1,14 +1,16 @@
 """Any event log as CSV: columns are named by options, or found by the names that logs usually give them.
 
 A case is a transaction, a row one execution. A case opens at the earliest instant known of it, wherever in the file
-that stands; nothing needs to be sorted. Of every case its id, what was last told of it and its last event are held.
+that stands; nothing needs to be sorted. Of every case its id, what was last told of it, column by column, and its last
+event are held.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from flowtrail.intake.importers.files import Source
 from flowtrail.intake.importers.instants import instant_reader
+from flowtrail.intake.importers.latest import Latest
 from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, OF_TABLES, ImportOptions
 from flowtrail.intake.importers.outcomes import StatusWords, ending_activities
 from flowtrail.intake.importers.problems import Problems, Unreadable
@@ -49,11 +51,12 @@ USUAL: Final = {
 
 
 class _Case:
-    __slots__ = ("counts", "id", "last", "told")
+    __slots__ = ("counts", "id", "last", "latest")
 
     def __init__(self, id: str) -> None:
         self.id = id
-        self.told: int | None = None
+        self.latest: Latest | None = None
+        """None until it was announced."""
         self.last: tuple[int, int, str] | None = None
         self.counts: dict[str, int] = {}
 
@@ -110,6 +113,8 @@ class _Log:
         self.words = StatusWords(options.status_word)
         self.read_instant = instant_reader(options)
         self.cases: dict[str, _Case] = {}
+        self.told = (*self.mapping.keys.values(), *self.mapping.attributes.values())
+        """Where in a row stands what is told about the object."""
 
     def event(self, position: int, cells: list[str]) -> Iterator[bytes]:
         """What one row says. Raises: Unreadable, before it said anything."""
@@ -149,32 +154,34 @@ class _Log:
                 queued_at=queued,
                 started_at=started,
                 ended_at=ended,
-                details=_facts(mapping.details, cells),
+                details=_facts((each, cells[index].strip()) for each, index in mapping.details.items()),
             )
         )
         case.last = max(case.last or (0, 0, ""), (instant, position, activity))
 
     def _announced(self, case: _Case, name: str, instant: int, cells: list[str]) -> Iterator[bytes]:
         """The case itself, when it is new or something else is said of it than before."""
-        mapping = self.mapping
-        # Of the texts: as numbers, -1 and -2 have the same hash.
-        told = hash(
-            tuple(cells[index].strip() for index in (*mapping.keys.values(), *mapping.attributes.values()))
-        )
-        if told != case.told:
-            case.told = told
-            keys = {key: text for key, index in mapping.keys.items() if (text := cells[index].strip())}
-            yield encode(
-                Announced(
-                    case.id,
-                    self.flow,
-                    self.object_type,
-                    name,
-                    at=instant,
-                    keys=keys or None,
-                    attributes=_facts(mapping.attributes, cells),
-                )
+        told = [cells[index].strip() for index in self.told]
+        if case.latest is None:
+            case.latest = Latest(len(told))
+            if not any(told):
+                yield self._announcement(case, name, instant, told)
+        for at, texts in case.latest.told(instant, told):
+            yield self._announcement(case, name, at, texts)
+
+    def _announcement(self, case: _Case, name: str, at: int, told: Sequence[str]) -> bytes:
+        keys, attributes = self.mapping.keys, self.mapping.attributes
+        return encode(
+            Announced(
+                case.id,
+                self.flow,
+                self.object_type,
+                name,
+                at=at,
+                keys={key: text for key, text in zip(keys, told, strict=False) if text} or None,
+                attributes=_facts(zip(attributes, told[len(keys) :], strict=True)),
             )
+        )
 
     def _text(self, what: str, index: int, cells: list[str]) -> str:
         text = cells[index].strip()
@@ -218,6 +225,5 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
         yield row, line
 
 
-def _facts(columns: dict[str, int], cells: list[str]) -> dict[str, Any] | None:
-    found = {name: number_or_text(text) for name, index in columns.items() if (text := cells[index].strip())}
-    return found or None
+def _facts(told: Iterable[tuple[str, str]]) -> dict[str, Any] | None:
+    return {name: number_or_text(text) for name, text in told if text} or None
