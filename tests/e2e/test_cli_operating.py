@@ -1,9 +1,11 @@
 """`flowtrail check`, `rebuild`, `doctor` and `bench`: what keeps a store well."""
 
 import json
+import re
 
 import pytest
 
+from flowtrail.cli.console import size
 from flowtrail.server.run import serving
 from flowtrail.simulator.story import story
 from tests.support.program import NOW
@@ -43,6 +45,44 @@ def test_doctor_finds_nothing_wrong_with_a_good_set_up(flowtrail, told):
         each["what"] for each in findings
     }
     assert looked.code == 0
+
+
+def test_doctor_tells_sizes_as_people_read_them(flowtrail, told):
+    looked = flowtrail("doctor", "--store", told.store, "--json")
+
+    said = {each["what"]: each["told"] for each in json.loads(looked.out)}
+    number = r"[\d.]+ [kMGT]?B"
+    assert re.fullmatch(rf"{number} free at .*", said["disk"])
+    assert re.search(rf", journal\.db {number}, views\.db {number}, free {number}", said["store"])
+    assert "bytes" not in looked.out
+
+
+@pytest.mark.mongodb
+def test_doctor_tells_the_size_of_a_database_likewise(flowtrail, mongodb_url):
+    with serving(mongodb_url, writing=True):
+        looked = flowtrail("doctor", "--store", mongodb_url, "--json")
+
+    said = {each["what"]: each["told"] for each in json.loads(looked.out)}
+    assert re.search(r", journal [\d.]+ k?B$", said["store"])
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.0 kB"),
+        (99_949, "99.9 kB"),
+        (99_950, "100 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (41_234_567, "41.2 MB"),
+        (512_000_000_000, "512 GB"),
+        (5_000_000_000_000_000, "5000 TB"),
+    ],
+)
+def test_sizes_count_by_thousands(number, told):
+    assert size(number) == told
 
 
 @pytest.mark.parametrize(

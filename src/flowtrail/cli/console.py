@@ -22,9 +22,12 @@ __all__ = [
     "safe",
     "seconds",
     "show_all",
+    "size",
 ]
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+_SIZES: Final = ("B", "kB", "MB", "GB", "TB")
+_STEP: Final = 1000
 _UNBOUNDED: Final = 1_000
 """Columns where no terminal limits them: what goes to a file or a pipe is never cut."""
 
@@ -71,3 +74,14 @@ def show_all() -> None:
 def moment(text: str | None) -> str:
     """An instant as people read it in a table: to the second, UTC."""
     return "" if text is None else text[:19].replace("T", " ")
+
+
+def size(size_bytes: float) -> str:
+    """A number of bytes as people read it, by powers of a thousand, as bars of progress count."""
+    units = iter(_SIZES)
+    unit = next(units)
+    # From 999.5 on it would be written as a thousand.
+    while size_bytes >= _STEP - 0.5 and (larger := next(units, None)) is not None:
+        size_bytes, unit = size_bytes / _STEP, larger
+    places = 0 if unit == "B" or size_bytes >= 99.95 else 1
+    return f"{size_bytes:.{places}f} {unit}"

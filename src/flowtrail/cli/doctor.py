@@ -2,11 +2,13 @@
 
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,7 +16,7 @@ import httpx2
 from cyclopts import Parameter
 
 from flowtrail.cli import settings
-from flowtrail.cli.console import answers, print_json, safe
+from flowtrail.cli.console import answers, print_json, safe, size
 from flowtrail.cli.failures import FAILED, Failure
 from flowtrail.cli.replies import json_of
 from flowtrail.ledger.report import page_place
@@ -27,6 +29,8 @@ from flowtrail.storage.interface import Store
 _LEAST_FREE: Final = 1 << 30
 _SLOW_FSYNC_S: Final = 0.05
 _LEAST_NOW_US: Final = 1_704_067_200_000_000
+_SIZED: Final = re.compile(r"(.+)[ _]bytes")
+"""A fact of a store that is a size: its name says the unit."""
 _EXTRAS: Final = {"pymongo": "mongodb", "pyarrow": "parquet"}
 
 
@@ -97,9 +101,7 @@ def _disk(store: str) -> Iterator[Finding]:
         place = place.parent
     free = shutil.disk_usage(place).free
     is_enough = free > _LEAST_FREE
-    yield Finding(
-        "disk", is_enough, f"{free >> 20} MiB free at {place}", "" if is_enough else "free some space"
-    )
+    yield Finding("disk", is_enough, f"{size(free)} free at {place}", "" if is_enough else "free some space")
     if not place.is_dir() or not os.access(place, os.W_OK):
         mend = "choose another with --store, or mend its rights"
         yield Finding("directory", False, f"{place} cannot be written", mend)
@@ -141,12 +143,17 @@ def _store(url: str, *, wanted: bool) -> Iterator[Finding]:
                 "store", False, warning, "make room: intake stops when nothing is left, reading goes on"
             )
         if not health.problems:
-            yield Finding("store", True, ", ".join(f"{name} {value}" for name, value in health.facts.items()))
+            yield Finding("store", True, ", ".join(starmap(_fact, health.facts.items())))
         yield from _views(store, url)
     except FlowtrailError as error:
         yield Finding("store", False, str(error), _store_mend(error))
     finally:
         store.close()
+
+
+def _fact(name: str, value: str | int) -> str:
+    sized = _SIZED.fullmatch(name)
+    return f"{name} {value}" if sized is None else f"{sized[1]} {size(int(value))}"
 
 
 def _store_mend(error: FlowtrailError) -> str:

@@ -11,7 +11,7 @@ from typing import IO, Annotated, Final, cast
 from cyclopts import Parameter
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from flowtrail.cli.console import errors, safe
+from flowtrail.cli.console import errors, safe, size
 from flowtrail.cli.exported import Exported
 from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.cli.queries import query_text
@@ -77,7 +77,7 @@ def command(
         for part in parts:
             file.write(part)
             exported.take(part)
-            bar.update(task, size=f"{exported.size / 1e6:.1f} MB")
+            bar.update(task, size=size(exported.size))
     _tell(exported, is_of_all=not (wanted["q"] or from_ or to))
     return 0
 
