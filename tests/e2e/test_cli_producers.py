@@ -73,15 +73,23 @@ def test_producers_refuses_what_cannot_be_meant_and_says_when_there_are_none(flo
     assert (wrong.code, "gaps, lost, silent, complete" in wrong.err) == (2, True)
     assert flowtrail("producers", "--limit", "0", "--url", numbered.url).code == 2
 
-    none = flowtrail("producers", "nobody", "--url", numbered.url)
-    assert (none.code, none.out) == (0, "")
     assert "no producer has numbered its records" in flowtrail("producers", "--url", told.url).err
 
 
-def test_a_producer_that_nobody_heard_of_is_said_to_be_unknown(flowtrail, numbered):
-    answered = flowtrail("producers", "shpo", "--url", numbered.url)
+@pytest.mark.parametrize("words", [(), ("--json",), ("--verdict", "gaps")])
+def test_a_producer_that_nobody_heard_of_is_not_found(flowtrail, numbered, told, words):
+    for url in (numbered.url, told.url):
+        answered = flowtrail("producers", "shpo", *words, "--url", url)
+
+        assert (answered.code, answered.out) == (3, "")
+        assert (
+            answered.err
+            == "flowtrail: no producer is called 'shpo', and no session either; without a name all are shown\n"
+        )
+
+
+def test_a_known_producer_without_such_a_verdict_is_found(flowtrail, numbered):
+    answered = flowtrail("producers", "shop", "--verdict", "gaps", "--url", numbered.url)
 
     assert (answered.code, answered.out) == (0, "")
-    assert (
-        answered.err == "no producer is called 'shpo', and no session either; without a name all are shown\n"
-    )
+    assert "0 shown of 4 sessions" in answered.err

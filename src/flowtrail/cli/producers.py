@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flowtrail.cli.console import answers, errors, moment, print_json, safe, seconds
-from flowtrail.cli.failures import USAGE, Failure
-from flowtrail.cli.target import Target, connected
+from flowtrail.cli.failures import NOT_FOUND, USAGE, Failure
+from flowtrail.cli.target import Client, Target, connected
 
 COLOURS: Final = {"gaps": "red", "lost": "red", "silent": "yellow", "complete": "green"}
 _GAPS_SHOWN: Final = 3
@@ -43,18 +43,22 @@ def command(
             token = answer["next_page_token"]
             if token is None:
                 break
+        if producer is not None and not rows:
+            _see_that_it_is_known(client, producer, is_asked_of_all=verdict is None)
     if json:
         print_json({**answer, "producers": rows})
         return 0
     if rows:
         answers.print(_table(rows))
-    if producer is not None and verdict is None and not rows and answer["totals"]["sessions"]:
-        errors.print(
-            f"no producer is called {producer!r}, and no session either; without a name all are shown"
-        )
-        return 0
     errors.print(_told(answer["totals"], len(rows), is_all=token is None))
     return 0
+
+
+def _see_that_it_is_known(client: Client, producer: str, *, is_asked_of_all: bool) -> None:
+    """Whether none of its sessions has that verdict, or there is none at all. Raises: Failure."""
+    if is_asked_of_all or not client.get("/v1/producers", producer=producer, page_size=1)["producers"]:
+        told = f"no producer is called {producer!r}, and no session either; without a name all are shown"
+        raise Failure(told, NOT_FOUND)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
