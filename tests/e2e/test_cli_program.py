@@ -3,12 +3,18 @@
 import io
 import json
 import os
+import select
 import shlex
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from flowtrail.cli.target import Client
+from flowtrail.model.clock import now_us
+from flowtrail.simulator.story import story
 from tests.support.program import NOW, PROGRAM
 from tests.support.served import ndjson
 
@@ -25,6 +31,34 @@ def test_a_reader_that_goes_away_is_no_error(told):
         assert listing.wait(30) == 0
     assert b"Traceback" not in told_on_stderr
     assert b"BrokenPipe" not in told_on_stderr
+
+
+def test_ctrl_c_is_answered_with_a_word(told):
+    command = [*PROGRAM, "tail", "--json", "--url", told.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as following:
+        assert following.stdout is not None
+        client = Client(told.url, None)
+        while not select.select([following.stdout], [], [], 0.2)[0]:
+            client.records(ndjson(story(now_us())))  # what is told before it follows is not shown
+        following.send_signal(signal.SIGINT)
+        assert following.wait(20) == 130
+        assert following.stderr is not None
+        assert following.stderr.read() == b"interrupted\n"
+
+
+def test_ctrl_c_before_anything_is_loaded_is_answered_likewise():
+    code = (
+        "import sys, flowtrail.cli\n"
+        "class Quick:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'flowtrail.cli.commands': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Quick())\n"
+        "flowtrail.cli.main()\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (130, b"interrupted\n")
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

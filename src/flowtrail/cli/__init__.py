@@ -21,8 +21,12 @@ def main() -> None:
             "Install it with:  pip install 'flowtrail[server]'\n"
         )
         raise SystemExit(1)
-    from flowtrail.cli.commands import run
-
+    try:
+        from flowtrail.cli.commands import run
+    except KeyboardInterrupt:
+        # Somebody was quicker than our imports.
+        sys.stderr.write("interrupted\n")
+        raise SystemExit(130) from None
     raise SystemExit(run(sys.argv[1:]))
 
 

@@ -22,6 +22,8 @@ app = App(
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
     console=Terminal(),
+    # Otherwise the process ends in there, without a word.
+    suppress_keyboard_interrupt=False,
 )
 
 # What is said here stands in the overview; the command's own page is its docstring.
