@@ -29,10 +29,11 @@ pytestmark = pytest.mark.usefixtures("alone")
             ["check", "--sotre", "x"],
             "there is no option --sotre; did you mean --store?; see flowtrail check --help",
         ),
-        (
-            ["list", "--limit", "many"],
-            'Invalid value for --limit: unable to convert "many" into int; see flowtrail list --help',
-        ),
+        (["list", "--limit", "many"], "--limit is a whole number; received 'many'"),
+        (["producers", "--limit", "1.5"], "--limit is a whole number; received '1.5'"),
+        (["serve", "--port", "8765.4"], "--port is a whole number; received '8765.4'"),
+        (["serve", "--intake-workers", ""], "--intake-workers is a whole number; received ''"),
+        (["demo", "--port", "1e3"], "--port is a whole number; received '1e3'"),
         (["import"], "FORMAT is missing; see flowtrail import --help"),
         (["import", "csv"], "FILES is missing: name at least one file, or - for standard input"),
         (

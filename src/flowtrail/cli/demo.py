@@ -19,6 +19,7 @@ from flowtrail.cli.console import answers, errors
 from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
 from flowtrail.cli.importing import Totals, import_file, send
 from flowtrail.cli.target import Client
+from flowtrail.cli.usage import Whole
 from flowtrail.intake.importers import Batch, ImportOptions
 from flowtrail.model.clock import monotonic_s, now_us, sleep_s
 from flowtrail.simulator.story import story
@@ -41,7 +42,7 @@ _GENERATED: Final = Workload(transactions=2_000, seed=4711)
 def command(
     *,
     data: Annotated[Path | None, Parameter(help="Folder of real logs; default: FLOWTRAIL_DEMO_DATA.")] = None,
-    port: Annotated[int, Parameter(help="0 takes any free port.")] = 8765,
+    port: Annotated[Whole, Parameter(help="0 takes any free port.")] = 8765,
 ) -> int:
     """Start a server on a temporary store and replay logs into it, until Ctrl-C.
 

@@ -10,6 +10,7 @@ from flowtrail.cli.console import answers, errors, moment, print_json, safe, sec
 from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
+from flowtrail.cli.usage import Whole
 from flowtrail.projection.life import name_of
 
 _WIDE: Final = 110
@@ -32,7 +33,7 @@ def command(
     from_: Annotated[str | None, Parameter(name="--from", help="Opened at or after.")] = None,
     to: Annotated[str | None, Parameter(help="Opened before.")] = None,
     sort: Annotated[str | None, Parameter(help="opened (default), updated or ended.")] = None,
-    limit: Annotated[int, Parameter(help="At most so many.")] = 50,
+    limit: Annotated[Whole, Parameter(help="At most so many.")] = 50,
     json: Annotated[bool, Parameter(help="The API's answer.")] = False,
     target: Target | None = None,
 ) -> int:

@@ -9,6 +9,7 @@ from rich.text import Text
 from flowtrail.cli.console import answers, errors, moment, print_json, safe, seconds
 from flowtrail.cli.failures import NOT_FOUND, USAGE, Failure
 from flowtrail.cli.target import Client, Target, connected
+from flowtrail.cli.usage import Whole
 
 COLOURS: Final = {"gaps": "red", "lost": "red", "silent": "yellow", "complete": "green"}
 _GAPS_SHOWN: Final = 3
@@ -21,7 +22,7 @@ def command(
     verdict: Annotated[
         str | None, Parameter(help="Only these, comma-separated: gaps, lost, silent, complete.")
     ] = None,
-    limit: Annotated[int, Parameter(help="At most so many.")] = 50,
+    limit: Annotated[Whole, Parameter(help="At most so many.")] = 50,
     json: Annotated[bool, Parameter(help="The API's answer.")] = False,
     target: Target | None = None,
 ) -> int:

@@ -6,6 +6,7 @@ from cyclopts import Parameter
 
 from flowtrail.cli.console import errors, safe
 from flowtrail.cli.settings import misspelled
+from flowtrail.cli.usage import Whole
 
 
 def command(
@@ -17,9 +18,9 @@ def command(
     host: Annotated[
         str | None, Parameter(help="Beyond loopback only with FLOWTRAIL_API_KEY; default 127.0.0.1")
     ] = None,
-    port: Annotated[int | None, Parameter(help="0 takes any free port; default 8765")] = None,
+    port: Annotated[Whole | None, Parameter(help="0 takes any free port; default 8765")] = None,
     intake_workers: Annotated[
-        int | None, Parameter(help="Processes beside the first that answer requests too; default 0")
+        Whole | None, Parameter(help="Processes beside the first that answer requests too; default 0")
     ] = None,
 ) -> int:
     """Accept records and answer questions until stopped; a second Ctrl-C hurries.

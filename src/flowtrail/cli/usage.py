@@ -1,9 +1,19 @@
 """What was typed wrong, in the words and the form of every other failure."""
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import Annotated, Final
 
-from cyclopts import CycloptsError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
+from cyclopts import (
+    CycloptsError,
+    Parameter,
+    Token,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from flowtrail.cli.failures import USAGE, Failure
 
 _MISSING: Final = re.compile(r"parameter (\S+) requires an argument")
 _MEANT: Final = re.compile(r"Did you mean \"?([^\"?]+)\"?\?")
@@ -30,3 +40,15 @@ def _said(error: CycloptsError) -> str:
         near = f"; did you mean {meant[1]}?" if meant else ""
         return f"there is no {what} {named[1]}{near}"
     return told.rstrip(".")
+
+
+def _whole(_: type, tokens: Sequence[Token]) -> int:
+    token = tokens[0]
+    try:
+        return int(token.value)
+    except ValueError:
+        raise Failure(f"{token.keyword} is a whole number; received {token.value!r}", USAGE) from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""A whole number, and nothing that has to be rounded to one: `--port 1.5` is no port."""

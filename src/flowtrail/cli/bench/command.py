@@ -17,6 +17,7 @@ from flowtrail.cli.bench.subject import Subject, directory_bytes, running
 from flowtrail.cli.console import answers, errors, print_json
 from flowtrail.cli.doctor import fsync_seconds
 from flowtrail.cli.failures import USAGE, Failure
+from flowtrail.cli.usage import Whole
 from flowtrail.model.errors import shorten
 from flowtrail.model.ids import random_bytes
 from flowtrail.simulator.workload import RECORDS_A_TRANSACTION
@@ -32,9 +33,9 @@ def command(
     figure: Annotated[
         list[str] | None, Parameter(help=f"Any of: {', '.join(FIGURES)}; default: all.")
     ] = None,
-    records: Annotated[int, Parameter(help="Records a run.")] = 700_000,
-    transactions: Annotated[int, Parameter(help="Transactions for reading.")] = 100_000,
-    runs: Annotated[int, Parameter(help="Runs of each speed; the median counts.")] = 3,
+    records: Annotated[Whole, Parameter(help="Records a run.")] = 700_000,
+    transactions: Annotated[Whole, Parameter(help="Transactions for reading.")] = 100_000,
+    runs: Annotated[Whole, Parameter(help="Runs of each speed; the median counts.")] = 3,
     output: Annotated[Path | None, Parameter(help="Write the report as JSON, to compare over time.")] = None,
     json: Annotated[bool, Parameter(help="The report as JSON.", negative="")] = False,
 ) -> int:
