@@ -92,6 +92,9 @@ def test_sizes_count_by_thousands(number, told):
         (["--store", "sqlite:./nothing"], "flowtrail serve --store sqlite:./nothing"),
         (["--store", "postgres:x"], "sqlite:DIRECTORY"),
         (["--url", "http://127.0.0.1:1"], "flowtrail serve"),
+        (["--store", ""], "sqlite:DIRECTORY"),
+        (["--url", ""], "'' is no address of a server"),
+        (["--url", "localhost:8765"], "did you mean http://localhost:8765?"),
     ],
 )
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(flowtrail, words, mend):

@@ -57,6 +57,12 @@ pytestmark = pytest.mark.usefixtures("alone")
             "there is no store of the kind 'memory'; did you mean memory:?; allowed:",
         ),
         (["check", "--store", "sqlite:"], "sqlite: names no directory"),
+        (["list", "--url", ""], "'' is no address of a server"),
+        (["list", "--url", "", "--store", "sqlite:./x"], "--url and --store exclude each other"),
+        *(
+            ([*words, "--store", ""], "there is no store of the kind ''; allowed: sqlite:DIRECTORY")
+            for words in (["list"], ["import", "csv", "here.csv"], ["export"], ["check"], ["rebuild"])
+        ),
         (
             ["rebuild", "--store", "postgres://x/y"],
             "there is no store of the kind 'postgres://x/y'; allowed:",

@@ -21,7 +21,7 @@ def command(
     json: Annotated[bool, Parameter(help="The report as JSON.")] = False,
 ) -> int:
     """Verify chain, Merkle roots and views, and print the heads; 1 when anything is wrong."""
-    opened = open_store(store or settings.store(), create=False)
+    opened = open_store(settings.store(store), create=False)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -19,6 +19,7 @@ from flowtrail.cli import settings
 from flowtrail.cli.console import answers, print_json, safe, size
 from flowtrail.cli.failures import FAILED, Failure
 from flowtrail.cli.replies import json_of
+from flowtrail.cli.target import Client
 from flowtrail.ledger.report import page_place
 from flowtrail.model.clock import monotonic_s, now_us
 from flowtrail.model.errors import FlowtrailError, Refusal, StoreMissing, StoreTooNew
@@ -31,6 +32,7 @@ _SLOW_FSYNC_S: Final = 0.05
 _LEAST_NOW_US: Final = 1_704_067_200_000_000
 _SIZED: Final = re.compile(r"(.+)[ _]bytes")
 """A fact of a store that is a size: its name says the unit."""
+_NAME_ONE: Final = "name a server's own address with --url or FLOWTRAIL_URL"
 _EXTRAS: Final = {"pymongo": "mongodb", "pyarrow": "parquet"}
 
 
@@ -51,8 +53,8 @@ def command(
     json: Annotated[bool, Parameter(help="Findings as JSON.")] = False,
 ) -> int:
     """Look at interpreter, extras, disk, store and server, and say how to mend what is not well."""
-    looked_at = store or settings.store()
-    server = list(_server(url or settings.url() or settings.DEFAULT_URL, wanted=url is not None))
+    looked_at = settings.store(store)
+    server = list(_server(settings.url(url), wanted=url is not None))
     # Without a store of its own, a machine may still use a server that keeps one elsewhere.
     wanted = store is not None or looked_at != settings.DEFAULT_STORE or len(server) == 1
     findings = [
@@ -190,14 +192,18 @@ def _views(store: Store, url: str) -> Iterator[Finding]:
         yield Finding("set aside", False, told, mend)
 
 
-def _server(url: str, *, wanted: bool) -> Iterator[Finding]:
+def _server(named: str | None, *, wanted: bool) -> Iterator[Finding]:
     """One finding when nobody answers, more when somebody does."""
+    url = settings.DEFAULT_URL if named is None else named
     key = settings.api_key()
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        with httpx2.Client(base_url=url, headers=headers, timeout=3) as client:
+        with Client(url, key).http as client:
+            client.timeout = httpx2.Timeout(3)
             health, ready = client.get("/healthz"), client.get("/readyz")
             listed = client.get("/v1/transactions", params={"page_size": 1, "count": "none"})
+    except Failure as failure:
+        yield Finding("server", False, str(failure), _NAME_ONE)
+        return
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         told = f"none answers at {url} ({str(error) or type(error).__name__})"
         yield Finding("server", not wanted, told, "start one: flowtrail serve")
@@ -205,9 +211,7 @@ def _server(url: str, *, wanted: bool) -> Iterator[Finding]:
     try:
         json_of(url, "/healthz", health)
     except Failure as failure:
-        yield Finding(
-            "server", False, str(failure), "name a server's own address with --url or FLOWTRAIL_URL"
-        )
+        yield Finding("server", False, str(failure), _NAME_ONE)
         return
     yield Finding("server", True, f"{url} answers {health.status_code}")
     is_ready = ready.status_code == 200

@@ -19,7 +19,7 @@ def command(
     json: Annotated[bool, Parameter(help="Totals as JSON.")] = False,
 ) -> int:
     """Fold the whole journal anew and switch to the result; records that were set aside are tried again."""
-    opened = open_store(store or settings.store(), create=False)
+    opened = open_store(settings.store(store), create=False)
     bar = Bar(
         SpinnerColumn(),
         TextColumn("{task.fields[records]} records folded"),

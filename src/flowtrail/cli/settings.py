@@ -17,14 +17,17 @@ _OWN: Final = (
 )
 
 
-def url() -> str | None:
-    """FLOWTRAIL_URL: the server that commands ask when neither --url nor --store is given."""
-    return os.environ.get("FLOWTRAIL_URL") or None
+def url(named: str | None = None) -> str | None:
+    """The one that is named, else FLOWTRAIL_URL: the server that commands ask when no store is named either.
+
+    An empty name is one, and no server's: a script whose variable is empty must not work on another server.
+    """
+    return named if named is not None else os.environ.get("FLOWTRAIL_URL") or None
 
 
-def store() -> str:
-    """FLOWTRAIL_STORE, else the default: what `check`, `rebuild` and `doctor` look at without --store."""
-    return os.environ.get("FLOWTRAIL_STORE") or DEFAULT_STORE
+def store(named: str | None = None) -> str:
+    """The one that is named, else FLOWTRAIL_STORE, else the default. An empty name is one, as above."""
+    return named if named is not None else os.environ.get("FLOWTRAIL_STORE") or DEFAULT_STORE
 
 
 def api_key() -> str | None:

@@ -134,13 +134,15 @@ def _asked_s(answer: httpx2.Response, otherwise: float) -> float:
 @contextmanager
 def connected(target: Target, *, writing: bool = False) -> Iterator[Client]:
     """A client for what the user named. `writing` serves a store with its projector, under its lock."""
-    if target.url and target.store:
+    if target.url is not None and target.store is not None:
         raise Failure("--url and --store exclude each other: name one", USAGE)
-    url = target.url or (None if target.store else settings.url() or _default_server())
-    if url:
+    url = settings.url(target.url) if target.store is None else None
+    if url is None and target.store is None:
+        url = _default_server()
+    if url is not None:
         yield Client(url, settings.api_key())
         return
-    store = target.store or settings.store()
+    store = settings.store(target.store)
     directory = Path(settings.DEFAULT_STORE.removeprefix("sqlite:"))
     if store == settings.DEFAULT_STORE and target.store is None and not writing and not directory.exists():
         raise Failure(
