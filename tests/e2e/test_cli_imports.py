@@ -46,6 +46,31 @@ def test_what_is_left_out_is_told_by_its_row_and_the_rest_is_imported(flowtrail,
     assert "row 3" in answered.err
 
 
+def test_of_several_files_it_is_told_which_one(flowtrail, tmp_path):
+    for name, instant in (("a", "2026-11-23T10:00:00Z"), ("b", "soon"), ("c", "later")):
+        (tmp_path / f"{name}.csv").write_text(f"case,activity,start\n{name},map,{instant}\n")
+    words = ("import", "csv", "a.csv", "b.csv", "c.csv", "--store", "sqlite:./s")
+
+    assert flowtrail(*words).err.splitlines()[1:] == [
+        f"{name}.csv: row 1, start: this is no instant; received '{received}'; allowed: ISO 8601, such as 2026-11-23T10:00:00Z"
+        for name, received in (("b", "soon"), ("c", "later"))
+    ]
+    told = json.loads(flowtrail(*words, "--json").out)["first_problems"]
+    assert [(each["file"], each["row"]) for each in told] == [("b.csv", 1), ("c.csv", 1)]
+
+
+def test_a_file_of_several_that_is_refused_is_named_with_those_that_are_in(flowtrail, tmp_path):
+    (tmp_path / "a.csv").write_text("case,activity,start\nA,map,2026-11-23T10:00:00Z\n")
+    (tmp_path / "b.csv").write_text("case,start\n")
+
+    answered = flowtrail("import", "csv", "a.csv", "b.csv", "--store", "sqlite:./s")
+
+    assert answered.code == 2
+    assert answered.err.startswith("flowtrail: b.csv: say which column is the activity: --activity COLUMN")
+    assert answered.err.endswith("; imported before it: a.csv\n")
+    assert flowtrail("show", "A", "--store", "sqlite:./s").code == 0
+
+
 def test_standard_input_is_read(told, tmp_path):
     done = subprocess.run(
         [*PROGRAM, "import", "records", "-", "--json", "--url", told.url],

@@ -173,7 +173,7 @@ def _generated() -> Iterator[Batch]:
 
 def _over(client: Client, totals: Totals, what: str, began: float) -> str:
     if totals.problems:
-        raise Failure(f"{totals.problems} records of {what} could not be used: {totals.told[0]}")
+        raise Failure(f"{totals.problems} records of {what} could not be used: {totals.told[0][1]}")
     if totals.token:
         client.wait_visible(totals.token)
     return f"{what}: {totals.accepted} records can be read after {monotonic_s() - began:.1f} s"

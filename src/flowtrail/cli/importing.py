@@ -16,6 +16,7 @@ from flowtrail.cli.console import errors, print_json, safe
 from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
 from flowtrail.cli.target import Client, Target, connected
 from flowtrail.intake.importers import FORMATS, Batch, ImportOptions, Problem, open_import
+from flowtrail.model.errors import Refusal
 
 _SHOWN: Final = 5
 _KINDS: Final = 20
@@ -33,7 +34,10 @@ class Totals:
     accepted: int = 0
     rejected: int = 0
     problems: int = 0
-    told: list[Problem] = field(default_factory=list)
+    file: str = ""
+    """What is read at the moment."""
+    told: list[tuple[str, Problem]] = field(default_factory=list)
+    """With the file it stands in."""
     counts: Counter[str] = field(default_factory=Counter)
     """What was kept though it is odd, by what that is."""
     token: str | None = None
@@ -42,7 +46,7 @@ class Totals:
         """Something was left out."""
         self.problems += 1
         if len(self.told) < _KEPT:
-            self.told.append(problem)
+            self.told.append((self.file, problem))
 
     def answered(self, batch: Batch, answer: dict[str, Any]) -> None:
         """The server's receipt for a batch."""
@@ -69,13 +73,14 @@ class Totals:
             "counted": dict(self.counts),
             "first_problems": [
                 {
+                    "file": file,
                     "row": each.row,
                     "field": each.field,
                     "received": each.received,
                     "allowed": each.allowed,
                     "message": each.message,
                 }
-                for each in self.told
+                for file, each in self.told
             ],
         }
 
@@ -109,7 +114,10 @@ def command(
     totals = Totals()
     with connected(target or Target(), writing=True) as client:
         for file in files:
-            import_file(client, format, file, options or ImportOptions(), totals)
+            try:
+                import_file(client, format, file, options or ImportOptions(), totals)
+            except Refusal as refusal:
+                raise _refused(refusal, file, files) from refusal
         if totals.token:
             client.wait_visible(totals.token)
     if json:
@@ -118,8 +126,8 @@ def command(
         errors.print(f"{totals.accepted} records accepted, {totals.rejected} rejected")
     for what, count in totals.counts.most_common(_KINDS):
         errors.print(f"{count} {safe(what)}")
-    for problem in totals.told[:_SHOWN]:
-        errors.print(safe(problem))
+    for name, problem in totals.told[:_SHOWN]:
+        errors.print(safe(f"{name}: {problem}" if len(files) > 1 else problem))
     if totals.problems > _SHOWN:
         errors.print(f"… and {totals.problems - _SHOWN} more")
     return FAILED if totals.problems else 0
@@ -141,9 +149,21 @@ def _look_at(format: str, file: Path) -> None:
         raise Failure(told, USAGE)
 
 
+def _refused(refusal: Refusal, file: Path, files: list[Path]) -> Exception:
+    """The same, with the file's name where that is not plain, and what became of those before."""
+    if len(files) == 1:
+        return refusal
+    done = files[: files.index(file)]
+    told = f"; imported before it: {', '.join(map(_named, done))}" if done else ""
+    return Failure(f"{_named(file)}: {refusal}{told}", USAGE)
+
+
+def _named(file: Path) -> str:
+    return "standard input" if file == _STDIN else str(file)
+
+
 def _unread(file: Path, error: OSError) -> Failure:
-    what = "standard input" if file == _STDIN else str(file)
-    return Failure(f"{what} cannot be read: {error.strerror or error}")
+    return Failure(f"{_named(file)} cannot be read: {error.strerror or error}")
 
 
 def import_file(client: Client, format: str, file: Path, options: ImportOptions, totals: Totals) -> None:
@@ -158,6 +178,7 @@ def import_file(client: Client, format: str, file: Path, options: ImportOptions,
         disable=not errors.is_terminal,
     )
     with bar:
+        totals.file = _named(file)
         task = bar.add_task(safe(file.name), total=None, records=0)
         sent = 0
         try:
