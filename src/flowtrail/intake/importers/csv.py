@@ -16,7 +16,6 @@ from flowtrail.intake.importers.outcomes import StatusWords, ending_activities
 from flowtrail.intake.importers.problems import Problems, Unreadable
 from flowtrail.intake.importers.statements import Announced, Ended, Executed, encode, execution_id
 from flowtrail.intake.importers.tables import Table, number_or_text
-from flowtrail.model.errors import Refusal
 from flowtrail.model.ids import derived_transaction_id
 from flowtrail.storage.interface import DEFAULT_TENANT
 
@@ -92,14 +91,7 @@ class _Mapping:
     def _found(self, table: Table, what: str, wanted: str | None) -> int:
         found = self._maybe(table, what, wanted)
         if found is None:
-            listed = ", ".join(table.columns) or "none: the file is empty"
-            raise Refusal(
-                "missing_column",
-                f"say which column is the {what}: --{what} COLUMN; the file has: {listed}",
-                what,
-                None,
-                listed,
-            )
+            raise table.missing(f"say which column is the {what}: --{what} COLUMN", what)
         return found
 
 

@@ -52,8 +52,8 @@ class _Log:
         self.object_type = options.object_type
         self.ends = ending_activities(options.ends) if options.ends else ENDS
         self.read_instant = instant_reader(options)
-        self.activity = table.column(_ACTIVITY, _ACTIVITY)
-        self.timestamp = table.column(_TIMESTAMP, _TIMESTAMP)
+        self.activity = table.column(_ACTIVITY, FORMAT)
+        self.timestamp = table.column(_TIMESTAMP, FORMAT)
         self.types = {
             name.removeprefix(_TYPE): index for name, index in table.columns.items() if name.startswith(_TYPE)
         }

@@ -4,16 +4,18 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from flowtrail.intake.importers.files import ChunkReader, Source
 from flowtrail.intake.importers.options import ImportOptions
 from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
-from flowtrail.model.errors import Refusal
+from flowtrail.model.errors import Refusal, shorten
 from flowtrail.model.limits import MAX_RECORD_BYTES
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(\.[0-9]+)?")
+_LISTED: Final = 40
+"""Names of columns that a message lists; a file may have thousands, and any length of them where it is no table."""
 _DELIMITERS: Final = (",", ";", "\t", "|")
 
 
@@ -23,6 +25,8 @@ class Table:
 
     def __init__(self, source: Source, options: ImportOptions, problems: Problems) -> None:
         self._problems = problems
+        self._encoding = options.encoding
+        self._row = 0
         try:
             text = io.TextIOWrapper(
                 io.BufferedReader(ChunkReader(source.chunks()), 64 * 1024),
@@ -32,7 +36,10 @@ class Table:
             )
         except LookupError:
             raise Refusal(
-                "invalid_option", f"there is no encoding {options.encoding!r}", "encoding", options.encoding
+                "invalid_option",
+                f"there is no encoding {options.encoding!r}; allowed: a name such as utf-16 or latin-1",
+                "encoding",
+                options.encoding,
             ) from None
         csv.field_size_limit(MAX_RECORD_BYTES)
         self.is_read = True
@@ -49,28 +56,41 @@ class Table:
         except csv.Error as error:
             problems(Problem(None, None, None, "a header whose quotes are closed", str(error)))
             header, self.is_read = [], False
-        self.columns = {name.strip(): index for index, name in enumerate(header)}
-        if header and len(self.columns) < len(header):
-            raise Refusal("repeated_column", "a column's name stands twice in the first line", "file")
+        self._width = len(header)
+        self.columns: dict[str, int] = {}
+        """By name; one without a name cannot be meant."""
+        for index, name in enumerate(map(str.strip, header)):
+            if name in self.columns:
+                raise Refusal(
+                    "repeated_column",
+                    f"the column {shorten(name)!r} stands twice in the first line",
+                    "file",
+                    name,
+                )
+            if name:
+                self.columns[name] = index
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         if not self.columns:
             return
-        width, row = len(self.columns), 0
+        width = self._width
         while True:
-            row += 1
+            self._row += 1
             try:
                 cells = next(self._rows)
             except StopIteration:
                 return
             except Unreadable as error:
-                self._problems(error.at(row))
+                self._problems(error.at(self._row))
                 return
             except csv.Error as error:
                 self._problems(
-                    Problem(row, None, None, f"cells of at most {MAX_RECORD_BYTES} characters", str(error))
+                    Problem(
+                        self._row, None, None, f"cells of at most {MAX_RECORD_BYTES} characters", str(error)
+                    )
                 )
                 continue
+            row = self._row
             if self._at_end:
                 # The reader asked for one more line to end this row, and gives it as if it had come.
                 self._problems(
@@ -83,7 +103,7 @@ class Table:
                     )
                 )
             elif not cells:
-                row -= 1
+                self._row -= 1
             elif len(cells) != width:
                 self._problems(
                     Problem(
@@ -111,13 +131,15 @@ class Table:
                 line = _read_line(text)
             self._problems(
                 Problem(
-                    None,
+                    self._row or None,
                     None,
                     None,
                     f"at most {MAX_RECORD_BYTES} characters",
                     "a line is too long and left out",
                 )
             )
+            # It was a row, as far as anybody can see; the first line is none.
+            self._row += bool(self._row)
 
     def _end(self) -> Iterator[str]:
         """What stands behind the last line: nothing, but it is seen that somebody asked."""
@@ -128,14 +150,18 @@ class Table:
         """The position of a column that must be there. Raises: Refusal."""
         if name in self.columns:
             return self.columns[name]
-        listed = ", ".join(self.columns) or "none: the file is empty"
-        raise Refusal(
-            "missing_column",
-            f"there is no column {name!r} for {flag}; the file has: {listed}",
-            flag,
-            name,
-            listed,
+        raise self.missing(f"there is no column {name!r} for {flag}", flag, name)
+
+    def missing(self, told: str, field: str, received: str | None = None) -> Refusal:
+        """That there is no such column, with those that there are."""
+        listed = ", ".join(
+            [*map(_shown, islice(self.columns, _LISTED)), *["…"][: len(self.columns) > _LISTED]]
         )
+        listed = listed or "none: the file is empty"
+        hint = ""
+        if any("\0" in name or _is_broken(name) for name in self.columns):
+            hint = f"; that is no text in {self._encoding}: say which it is, such as --encoding utf-16 or latin-1"
+        return Refusal("missing_column", f"{told}; the file has: {listed}{hint}", field, received, listed)
 
 
 def _read_line(text: io.TextIOWrapper) -> str:
@@ -186,6 +212,10 @@ def _guessed(lines: Iterator[str], held: list[str]) -> str:
 def _header(rows: Iterator[list[str]]) -> list[str]:
     """The first row that is not blank."""
     return next(filter(None, rows), [])
+
+
+def _shown(name: str) -> str:
+    return shorten(name, 60) or ""
 
 
 def _is_broken(cell: str) -> bool:
