@@ -13,7 +13,7 @@ from typing import Final
 
 from flowtrail.intake.importers.batches import Batch, grouped
 from flowtrail.intake.importers.files import Source
-from flowtrail.intake.importers.options import ImportOptions, check_used
+from flowtrail.intake.importers.options import ImportOptions, check_options
 from flowtrail.intake.importers.problems import Problem
 from flowtrail.model.errors import Refusal
 
@@ -42,7 +42,7 @@ def open_import(
             "unknown_format", f"there is no format {format!r}; allowed: {allowed}", "format", format, allowed
         )
     importer = import_module(f"{__name__}.{format.replace('-', '_')}")
-    check_used(format, options, importer.USES)
+    check_options(format, options, importer.USES)
     source = Source(file)
     if counts is not None:
         source.counts = counts

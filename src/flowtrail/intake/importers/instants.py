@@ -15,6 +15,9 @@ from flowtrail.model.limits import NEWEST_INSTANT_US, OLDEST_INSTANT_US
 _UNITS: Final = {"s": Decimal(1_000_000), "ms": Decimal(1_000), "us": Decimal(1), "ns": Decimal("0.001")}
 _DIGITS: Final = 20
 """More than any instant has in microseconds."""
+_DIRECTIVE: Final = re.compile(r"%(.?)", re.DOTALL)
+_DIRECTIVES: Final = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYzZ%")
+"""Those of `strptime`, which takes the others for a text that does not match."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ALLOWED: Final = "an instant between 2000 and 2200"
@@ -54,7 +57,16 @@ def instant_reader(options: ImportOptions) -> ReadInstant:
 
 
 def _check_pattern(pattern: str) -> None:
-    """Raises: Refusal (a directive that stands twice)."""
+    """Raises: Refusal (a directive that stands twice, or is none)."""
+    for found in _DIRECTIVE.findall(pattern):
+        if found not in _DIRECTIVES:
+            raise Refusal(
+                "invalid_option",
+                f"no instant can be read as {pattern!r}: there is no directive {f'%{found}'!r};"
+                " allowed: such as %d.%m.%Y %H:%M:%S",
+                "time_format",
+                pattern,
+            )
     try:
         datetime.strptime("", pattern)  # noqa: DTZ007 -- only to see whether it can be asked
     except re.error:  # strptime makes a regular expression of it, and lets its errors through

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Final
 
+from flowtrail.intake.fields import check_name
 from flowtrail.model.errors import Refusal
 
 
@@ -60,8 +61,9 @@ OF_INSTANTS: Final = frozenset({"timezone", "time_format", "time_unit"})
 OF_TABLES: Final = frozenset({"delimiter", "encoding"})
 
 
-def check_used(format: str, options: ImportOptions, used: frozenset[str]) -> None:
-    """See that nothing was said which this format would pass over in silence. Raises: Refusal."""
+def check_options(format: str, options: ImportOptions, used: frozenset[str]) -> None:
+    """See that nothing was said which this format would pass over in silence, or that every record would be refused
+    for. Raises: Refusal."""
     for option in fields(options):
         given = getattr(options, option.name)
         if given != option.default and option.name not in used:
@@ -73,6 +75,18 @@ def check_used(format: str, options: ImportOptions, used: frozenset[str]) -> Non
                 given,
                 allowed,
             )
+        if given is not None and option.name in NAMING:
+            _check_name(option.name, given)
+
+
+def _check_name(option: str, name: str) -> None:
+    try:
+        check_name(name, option)
+    except Refusal as refusal:
+        told = (
+            f"{_flag(option)}: {refusal.message}; received {refusal.received!r}; allowed: {refusal.allowed}"
+        )
+        raise Refusal("invalid_option", told, option, name, refusal.allowed) from None
 
 
 def _flag(name: str) -> str:

@@ -41,12 +41,12 @@ def ending_activities(pairs: Sequence[str]) -> dict[str, str]:
 
 def split_pairs(pairs: Sequence[str], option: str, allowed: Sequence[str]) -> list[tuple[str, str]]:
     """ "left=right" pairs whose right side is one of those allowed. Raises: Refusal."""
-    split = []
+    split: dict[str, str] = {}
+    flag = "--" + option.replace("_", "-")
     for pair in pairs:
         left, mark, right = pair.rpartition("=")
         if not mark or not left or right not in allowed:
             told = ", ".join(allowed)
-            flag = "--" + option.replace("_", "-")
             raise Refusal(
                 "invalid_option",
                 f"{flag} wants WORD=ONE, the second one of: {told}; received {pair!r}",
@@ -54,5 +54,7 @@ def split_pairs(pairs: Sequence[str], option: str, allowed: Sequence[str]) -> li
                 pair,
                 told,
             )
-        split.append((left, right))
-    return split
+        if split.setdefault(left, right) != right:
+            told = f"{flag} says two things of {left!r}: {split[left]} and {right}"
+            raise Refusal("invalid_option", told, option, pair, "one of them")
+    return list(split.items())
