@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ __all__ = [
     "Terminal",
     "answers",
     "errors",
+    "fitting",
     "json_text",
     "moment",
     "print_json",
@@ -27,6 +29,8 @@ __all__ = [
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
+_GAP: Final = 2
+"""Between columns of a table."""
 _STEP: Final = 1000
 _UNBOUNDED: Final = 1_000
 """Columns where no terminal limits them: what goes to a file or a pipe is never cut."""
@@ -69,6 +73,17 @@ def show_all() -> None:
     """Have standard output tell by their numbers the characters that it cannot encode, as standard error does."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def fitting(columns: Mapping[str, int], spare: Sequence[str]) -> list[str]:
+    """The columns of a table that fit the terminal: all of them (title to width), but for the first of the `spare`
+    ones as long as there is no room. Otherwise the names of things would be squeezed until nobody could read them."""
+    left = dict(columns)
+    for title in spare:
+        if sum(left.values()) + _GAP * (len(left) - 1) <= answers.width:
+            break
+        left.pop(title, None)
+    return list(left)
 
 
 def moment(text: str | None) -> str:

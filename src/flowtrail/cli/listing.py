@@ -6,15 +6,19 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from flowtrail.cli.console import answers, errors, moment, print_json, safe, seconds
+from flowtrail.cli.console import answers, errors, fitting, moment, print_json, safe, seconds
 from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
 from flowtrail.cli.usage import Whole
 from flowtrail.projection.life import name_of
 
-_WIDE: Final = 110
-"""Columns of a terminal from where on ids are shown: on a narrower one they would squeeze out all else."""
+_COLUMNS: Final = {
+    "OPENED": 19, "OBJECT": 12, "FLOW": 8, "STATUS": 10, "BLOCK": 8, "DURATION": 9, "ID": 32
+}  # fmt: skip
+_SPARE: Final = ("ID", "BLOCK", "FLOW", "OPENED", "DURATION")
+"""What a narrow terminal does without, first to last."""
+_NAMES: Final = frozenset({"OBJECT", "FLOW", "BLOCK"})
 
 COLOURS: Final = {
     "delivered": "green",
@@ -87,25 +91,27 @@ def _told(total: dict[str, Any], shown: int, *, is_all: bool, is_of_all: bool) -
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    is_wide = answers.width >= _WIDE
+    shown = fitting(_COLUMNS, _SPARE)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("OPENED", no_wrap=True)
-    table.add_column("OBJECT", overflow="fold")
-    table.add_column("FLOW", overflow="fold")
-    table.add_column("STATUS", no_wrap=True)
-    table.add_column("BLOCK", overflow="fold")
-    table.add_column("DURATION", no_wrap=True, justify="right")
-    if is_wide:
-        table.add_column("ID", no_wrap=True)
+    for title in shown:
+        if title in _NAMES:
+            table.add_column(title, overflow="fold")
+        else:
+            table.add_column(title, no_wrap=True, justify="right" if title == "DURATION" else "left")
     for row in rows:
-        status = row["status"]
-        cells: list[str | Text] = [
-            moment(row["opened_at"]),
-            Text(safe(name_of(row))),
-            Text(safe(row["flow"] or "")),
-            Text(status, style=COLOURS.get(status, "")),
-            Text(safe(row["current_block"] or "")),
-            seconds(row["duration_s"]),
-        ]
-        table.add_row(*cells, *([row["id"]] if is_wide else []))
+        cells = _cells(row)
+        table.add_row(*(cells[title] for title in shown))
     return table
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Text]:
+    status = row["status"]
+    return {
+        "OPENED": Text(moment(row["opened_at"])),
+        "OBJECT": Text(safe(name_of(row))),
+        "FLOW": Text(safe(row["flow"] or "")),
+        "STATUS": Text(status, style=COLOURS.get(status, "")),
+        "BLOCK": Text(safe(row["current_block"] or "")),
+        "DURATION": Text(seconds(row["duration_s"])),
+        "ID": Text(row["id"]),
+    }

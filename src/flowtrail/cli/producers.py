@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from flowtrail.cli.console import answers, errors, moment, print_json, safe, seconds
+from flowtrail.cli.console import answers, errors, fitting, moment, print_json, safe, seconds
 from flowtrail.cli.failures import NOT_FOUND, USAGE, Failure
 from flowtrail.cli.target import Client, Target, connected
 from flowtrail.cli.usage import Whole
@@ -62,26 +62,42 @@ def _see_that_it_is_known(client: Client, producer: str, *, is_asked_of_all: boo
         raise Failure(told, NOT_FOUND)
 
 
+_COLUMNS: Final = {
+    "PRODUCER": 12, "VERDICT": 8, "RECEIVED": 8, "MISSING": 7, "REJECTED": 8, "DROPPED": 7, "LAST SEEN": 19, "WHAT": 16
+}  # fmt: skip
+_SPARE: Final = ("LAST SEEN", "REJECTED", "DROPPED", "RECEIVED", "MISSING")
+"""What a narrow terminal does without, first to last; what is missing stands under WHAT, too."""
+
+
 def _table(rows: list[dict[str, Any]]) -> Table:
+    shown = fitting(_COLUMNS, _SPARE)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("PRODUCER", overflow="fold")
-    table.add_column("VERDICT", no_wrap=True)
-    for name in ("RECEIVED", "MISSING", "REJECTED", "DROPPED"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("LAST SEEN", no_wrap=True)
-    table.add_column("WHAT", overflow="fold")
-    for row in rows:
-        table.add_row(
-            Text(safe(row["producer"])),
-            Text(row["verdict"], COLOURS.get(row["verdict"], "")),
-            str(row["received"]),
-            _bad(row["missing"]),
-            _bad(row["rejected"]),
-            _bad(_dropped(row)),
-            moment(row["last_seen"]),
-            Text(safe(_what(row))),
+    for title in shown:
+        is_text = title in {"PRODUCER", "WHAT"}
+        is_number = not is_text and title not in {"VERDICT", "LAST SEEN"}
+        table.add_column(
+            title,
+            overflow="fold" if is_text else "ellipsis",
+            no_wrap=not is_text,
+            justify="right" if is_number else "left",
         )
+    for row in rows:
+        cells = _cells(row)
+        table.add_row(*(cells[title] for title in shown))
     return table
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Text]:
+    return {
+        "PRODUCER": Text(safe(row["producer"])),
+        "VERDICT": Text(row["verdict"], COLOURS.get(row["verdict"], "")),
+        "RECEIVED": Text(str(row["received"])),
+        "MISSING": _bad(row["missing"]),
+        "REJECTED": _bad(row["rejected"]),
+        "DROPPED": _bad(_dropped(row)),
+        "LAST SEEN": Text(moment(row["last_seen"])),
+        "WHAT": Text(safe(_what(row))),
+    }
 
 
 def _bad(number: int) -> Text:

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from flowtrail.cli.console import answers, errors, moment, print_json, safe, seconds
+from flowtrail.cli.console import answers, errors, fitting, moment, print_json, safe, seconds
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
 
@@ -49,29 +49,40 @@ def command(
     return 0
 
 
+_NAME: Final = 8
+_EXECUTIONS: Final = {
+    "COUNT": 6, "FAILED": 6, "SKIPPED": 7, "WAIT P50": 9, "WAIT P95": 9, "WORK P50": 9, "WORK P95": 9, "WORK P99": 9
+}  # fmt: skip
+_TRANSACTIONS: Final = {
+    "COUNT": 6, "FAILED": 6, "FILTERED": 8, "TOOK P50": 9, "TOOK P95": 9, "TOOK P99": 9, "EXECUTIONS": 10,
+    "OF THEM FAILED": 14,
+}  # fmt: skip
+_SPARE: Final = (
+    *("OF THEM FAILED", "EXECUTIONS", "TOOK P99", "WORK P99", "WAIT P95", "FILTERED", "SKIPPED"),
+    *("WAIT P50", "TOOK P95", "WORK P95"),
+)
+"""What a narrow terminal does without, first to last."""
+
+
 def _table(answer: dict[str, Any]) -> Table:
     """Rows of executions where blocks are told apart, else of transactions with what their executions came to."""
     by_block = "block" in answer["group_by"]
+    names = (["FROM"] if answer["step"] else []) + [name.upper() for name in answer["group_by"]]
+    columns = _EXECUTIONS if by_block else _TRANSACTIONS
+    shown = fitting({name: 19 if name == "FROM" else _NAME for name in names} | columns, _SPARE)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    if answer["step"]:
-        table.add_column("FROM", no_wrap=True)
-    for name in answer["group_by"]:
-        table.add_column(name.upper(), overflow="fold")
-    for name in _EXECUTION_COLUMNS if by_block else _TRANSACTION_COLUMNS:
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name == "FROM")
+    for name in shown[len(names) :]:
         table.add_column(name, justify="right", no_wrap=True)
     for bucket in answer["buckets"]:
         cells = [Text(moment(bucket["from"]))] if answer["step"] else []
         cells += [Text(_label(bucket, name)) for name in answer["group_by"]]
-        table.add_row(*cells, *(_execution_row(bucket) if by_block else _transaction_row(bucket)))
+        numbers = dict(
+            zip(columns, _execution_row(bucket) if by_block else _transaction_row(bucket), strict=True)
+        )
+        table.add_row(*cells, *(numbers[name] for name in shown[len(names) :]))
     return table
-
-
-_EXECUTION_COLUMNS: Final = (
-    "COUNT", "FAILED", "SKIPPED", "WAIT P50", "WAIT P95", "WORK P50", "WORK P95", "WORK P99"
-)  # fmt: skip
-_TRANSACTION_COLUMNS: Final = (
-    "COUNT", "FAILED", "FILTERED", "TOOK P50", "TOOK P95", "TOOK P99", "EXECUTIONS", "OF THEM FAILED"
-)  # fmt: skip
 
 
 def _label(bucket: dict[str, Any], name: str) -> str:
