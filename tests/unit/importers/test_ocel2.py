@@ -296,6 +296,39 @@ def test_elements_that_cannot_be_used_are_told_and_the_others_go_on(read):
     canonical(records)
 
 
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (
+            {"ocel:global-log": {"ocel:version": "1.0"}, "ocel:events": {"e": {}}, "ocel:objects": {}},
+            "OCEL 1.0",
+        ),
+        ({"orders": [{"id": 1}]}, "no OCEL 2.0"),
+    ],
+)
+def test_json_of_another_kind_is_not_taken_for_an_empty_log(tmp_path, document, said):
+    file = tmp_path / "log.json"
+    file.write_text(json.dumps(document))
+
+    records, (problem,) = imported("ocel2", file)
+
+    assert records == []
+    assert str(problem) == (
+        f"this is {said}; received {next(iter(document))!r}; allowed: an object with the arrays objects and events"
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"objects": [], "events": []}, {"objectTypes": [typed("orders")], "more": 1, "events": []}],
+)
+def test_an_empty_log_is_no_mistake(tmp_path, document):
+    file = tmp_path / "log.json"
+    file.write_text(json.dumps(document))
+
+    assert imported("ocel2", file)[1] == []
+
+
 def test_what_belongs_to_nothing_is_counted(read):
     log = LOG | {
         "events": [event("e1", "place order", 0, [])],

@@ -36,6 +36,7 @@ USES: Final = NAMING | OF_INSTANTS | {"ends", "relation"}
 MOST_RELATIONSHIPS: Final = 1_000
 """Qualifiers kept with an object; links have no such limit."""
 
+_MEMBERS: Final = frozenset({"eventTypes", "objectTypes", "events", "objects", STATEMENTS})
 _MARK: Final = STATEMENTS.encode()
 _ALWAYS: Final = "1970-01-01"
 """How the instant begins that OCEL gives to first values."""
@@ -75,10 +76,13 @@ class _Log:
     # --- the first reading ---
 
     def learn(self, elements: Iterable[tuple[str, bytes]]) -> None:
-        """Types, objects, and when each was first met."""
+        """Types, objects, and when each was first met. Raises: Unreadable (this is something else)."""
         first: dict[str, int] = {}
         latest = OLDEST_INSTANT_US
+        strange, is_ours = "", False
         for member, element in elements:
+            is_ours = is_ours or member in _MEMBERS
+            strange = strange or ("" if member in _MEMBERS else member)
             try:
                 if member in {"eventTypes", "objectTypes"}:
                     self.known.declare(member, _decoded(_decode_type, element, member))
@@ -100,6 +104,9 @@ class _Log:
                         first[each.object_id] = min(instant, first.get(each.object_id, instant))
             except Unreadable:
                 continue  # told when it is read again
+        if strange and not is_ours:
+            what = "OCEL 1.0" if strange.startswith("ocel:") else "no OCEL 2.0"
+            raise Unreadable(None, f"this is {what}", strange, "an object with the arrays objects and events")
         self.first = min(first.values(), default=None)
         for name, instant in first.items():
             if name in self.ways:
