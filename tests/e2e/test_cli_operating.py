@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 
 import pytest
 
@@ -103,6 +104,23 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(flowtrail, words, mend):
     assert looked.code == 1
     assert "BAD" in looked.out
     assert mend in looked.out
+
+
+@pytest.mark.parametrize("scheme", ["mongodb", "mongo"])
+def test_doctor_shows_no_password(flowtrail, scheme):
+    looked = flowtrail(
+        "doctor", "--store", f"{scheme}://me:secret@127.0.0.1:1/shop?w=1&serverSelectionTimeoutMS=100"
+    )
+
+    assert (looked.code, "secret" in looked.out) == (1, False)
+    assert f"BAD  store: {scheme}://me:…@127.0.0.1:1/shop?w=1" in looked.out
+
+
+def test_what_doctor_recommends_can_be_pasted(flowtrail, tmp_path):
+    looked = flowtrail("doctor", "--store", "sqlite:./my store", "--json")
+
+    (mend,) = [each["mend"] for each in json.loads(looked.out) if each["what"] == "store"]
+    assert shlex.split(mend.partition(": ")[2]) == ["flowtrail", "serve", "--store", "sqlite:./my store"]
 
 
 def test_doctor_knows_what_a_misspelled_variable_was_to_be(flowtrail, monkeypatch):

@@ -1,6 +1,7 @@
 """`flowtrail show`, `list` and `stats`: what they print, and what is answered to wrong words."""
 
 import json
+import shlex
 
 import pytest
 
@@ -34,6 +35,25 @@ def test_show_names_the_predicate_of_a_skip_which_is_no_failure(flowtrail, told)
 
     assert "skipped by allowed_country (not served): expected ['AT', 'CH', 'DE'], was AQ" in shown.out
     assert "✘" not in shown.out
+
+
+@pytest.mark.parametrize("name", ["O'Brien", 'a "b" $HOME `x`'])
+def test_the_list_that_show_recommends_can_be_pasted(flowtrail, told, name):
+    order = {
+        "kind": "transaction",
+        "flow": "shop",
+        "object_type": "order",
+        "object_id": name,
+        "created_at": NOW,
+    }
+    keys = [f"{len(name):031}{number}" for number in (1, 2)]
+    told.client.wait_visible(told.client.records(ndjson([order | {"id": key} for key in keys]))["token"])
+
+    shown = flowtrail("show", name, "--url", told.url)
+
+    words = shlex.split(shown.err.partition("All: flowtrail ")[2])
+    listed = json.loads(flowtrail(*words, "--json", "--url", told.url).out)["transactions"]
+    assert sorted(each["id"] for each in listed) == keys
 
 
 def test_show_takes_ids_and_keys_and_says_when_more_match(flowtrail, told):

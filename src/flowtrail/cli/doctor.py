@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from flowtrail.ledger.report import page_place
 from flowtrail.model.clock import monotonic_s, now_us
 from flowtrail.model.errors import FlowtrailError, Refusal, StoreMissing, StoreTooNew
 from flowtrail.projection.version import PROJECTION_VERSION
-from flowtrail.storage import open_store
+from flowtrail.storage import open_store, shown
 from flowtrail.storage.interface import Store
 
 _LEAST_FREE: Final = 1 << 30
@@ -128,25 +129,26 @@ def fsync_seconds(place: Path, rounds: int = 20) -> float:
 
 
 def _store(url: str, *, wanted: bool) -> Iterator[Finding]:
+    told, named = shown(url), f"--store {shlex.quote(shown(url))}"
     try:
         store = open_store(url, create=False)
     except StoreMissing as error:
-        yield Finding("store", not wanted, f"{url}: {error}", f"make one: flowtrail serve --store {url}")
+        yield Finding("store", not wanted, f"{told}: {error}", f"make one: flowtrail serve {named}")
         return
     except FlowtrailError as error:
-        yield Finding("store", False, f"{url}: {error}", _store_mend(error))
+        yield Finding("store", False, f"{told}: {error}", _store_mend(error))
         return
     try:
         health = store.check()
         for problem in health.problems:
-            yield Finding("store", False, problem, f"see what is lost: flowtrail check --store {url}")
+            yield Finding("store", False, problem, f"see what is lost: flowtrail check {named}")
         for warning in health.warnings:
             yield Finding(
                 "store", False, warning, "make room: intake stops when nothing is left, reading goes on"
             )
         if not health.problems:
             yield Finding("store", True, ", ".join(starmap(_fact, health.facts.items())))
-        yield from _views(store, url)
+        yield from _views(store, named)
     except FlowtrailError as error:
         yield Finding("store", False, str(error), _store_mend(error))
     finally:
@@ -166,11 +168,11 @@ def _store_mend(error: FlowtrailError) -> str:
     return "is the database running, and its address right?"
 
 
-def _views(store: Store, url: str) -> Iterator[Finding]:
+def _views(store: Store, named: str) -> Iterator[Finding]:
     version, rebuilding = store.views_version()
     if version != PROJECTION_VERSION:
         told = f"made by projection version {version}, this Flowtrail has {PROJECTION_VERSION}"
-        mend = "a rebuild is under way" if rebuilding else f"flowtrail rebuild --store {url}"
+        mend = "a rebuild is under way" if rebuilding else f"flowtrail rebuild {named}"
         yield Finding("views", rebuilding, told, mend)
     visible = store.changes.visible()
     behind = {
@@ -178,7 +180,7 @@ def _views(store: Store, url: str) -> Iterator[Finding]:
         for head in store.journal.heads()
     }
     if any(pages < 0 for pages in behind.values()):
-        mend = f"flowtrail check --store {url}, then restore the journal from a copy"
+        mend = f"flowtrail check {named}, then restore the journal from a copy"
         yield Finding("journal", False, "the journal has lost its tail: views were folded further", mend)
     elif any(behind.values()):
         mend = "a running server folds them; without one: flowtrail serve"
@@ -188,7 +190,7 @@ def _views(store: Store, url: str) -> Iterator[Finding]:
     if aside := store.transactions.set_aside():
         where = ", ".join(page_place(row.page, row.leaf) for row in aside[:3])
         told = f"{len(aside)} records could not be projected ({where}): {aside[0].reason}"
-        mend = f"after an upgrade, try them again: flowtrail rebuild --store {url}"
+        mend = f"after an upgrade, try them again: flowtrail rebuild {named}"
         yield Finding("set aside", False, told, mend)
 
 

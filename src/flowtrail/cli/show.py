@@ -1,6 +1,7 @@
 """`flowtrail show`: one object's life; why it failed comes first."""
 
 import re
+import shlex
 from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
@@ -51,7 +52,8 @@ def _find(client: Client, text: str) -> dict[str, Any]:
     if page["total"] > 1:
         about = "" if page["total_is_exact"] else "at least "
         errors.print(
-            f"{about}{page['total']} transactions match; this is the newest. All: flowtrail list '{quoted}'"
+            f"{about}{page['total']} transactions match; this is the newest. All:"
+            f" flowtrail list {shlex.quote(quoted)}"
         )
     return dict(client.get(f"/v1/transactions/{page['transactions'][0]['id']}"))
 

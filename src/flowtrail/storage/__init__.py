@@ -20,6 +20,14 @@ def open_store(url: str, *, create: bool = True, address: str = "", held: bool =
     return store
 
 
+def shown(url: str) -> str:
+    """A store's URL without its password."""
+    scheme, separator, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    name, colon, _ = user.partition(":")
+    return f"{scheme}://{name}:…@{place}" if separator and at and colon else url
+
+
 def _made(url: str, address: str, *, held: bool) -> Store:
     scheme, colon, rest = url.partition(":")
     if scheme == "sqlite" and rest:
@@ -47,7 +55,7 @@ def _no_kind(url: str) -> str:
     # A directory alone is what most people type first.
     meant = "memory:" if url == "memory" else f"sqlite:{url}"
     near = "" if "://" in url or not url.strip() else f"; did you mean {meant}?"
-    return f"there is no store of the kind {url[:200]!r}{near}; allowed: {ALLOWED}"
+    return f"there is no store of the kind {shown(url)[:200]!r}{near}; allowed: {ALLOWED}"
 
 
 def _extra_missing(url: str, extra: str, error: ImportError) -> StoreUnavailable:
