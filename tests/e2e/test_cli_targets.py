@@ -15,6 +15,16 @@ from tests.support.served import ndjson
 pytestmark = pytest.mark.usefixtures("alone")
 
 
+@pytest.mark.parametrize("key", ["schlüssel", "of two\nlines"])
+def test_a_key_that_no_header_can_carry_is_told_as_that(flowtrail, monkeypatch, told, key):
+    monkeypatch.setenv("FLOWTRAIL_API_KEY", key)
+
+    answered = flowtrail("list", "--url", told.url)
+
+    assert (answered.code, answered.out) == (2, "")
+    assert answered.err == "flowtrail: FLOWTRAIL_API_KEY is no key: a header carries printable ASCII alone\n"
+
+
 def test_a_store_answers_like_its_server_while_that_holds_it(flowtrail, told):
     words = ("list", "flow:shop-to-erp", "--json")
 

@@ -43,6 +43,8 @@ class Client:
     """Asks one server. Raises: Failure with the server's own words."""
 
     def __init__(self, url: str, key: str | None) -> None:
+        if key and not (key.isascii() and key.isprintable()):
+            raise Failure("FLOWTRAIL_API_KEY is no key: a header carries printable ASCII alone", USAGE)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.url = url
         self.stopping = threading.Event()
