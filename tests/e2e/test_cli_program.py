@@ -61,6 +61,19 @@ def test_ctrl_c_before_anything_is_loaded_is_answered_likewise():
     assert (done.returncode, done.stderr) == (130, b"interrupted\n")
 
 
+@pytest.mark.parametrize(("words", "code"), [(("list",), 0), (("show", "nobody"), 3)])
+def test_a_reader_of_complaints_that_goes_away_changes_nothing(told, words, code):
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    done = subprocess.run(
+        [*PROGRAM, *words, "--url", told.url], stdout=subprocess.PIPE, stderr=writer, check=False
+    )
+
+    os.close(writer)
+    assert (done.returncode, bool(done.stdout)) == (code, code == 0)
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_stream_that_is_closed_is_no_error(told, tmp_path, closed):
     words = shlex.join([*PROGRAM, "list", "--url", told.url])

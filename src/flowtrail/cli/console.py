@@ -1,6 +1,7 @@
 """Where commands print: answers to stdout, progress and complaints to stderr."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,15 @@ class Terminal(Console):
         raise BrokenPipeError
 
 
+class Complaints(Console):
+    """A console that may go on without its reader: what a command does, and its exit code, are not for that to change."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more, and have the interpreter's last flush go nowhere."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 answers = Terminal(
     highlight=False,
     soft_wrap=True,
@@ -51,7 +61,7 @@ answers = Terminal(
     markup=False,
     width=None if sys.stdout.isatty() else _UNBOUNDED,
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+errors = Complaints(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 
 def print_json(answer: Any) -> None:
