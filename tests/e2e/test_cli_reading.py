@@ -56,6 +56,12 @@ def test_the_list_that_show_recommends_can_be_pasted(flowtrail, told, name):
     assert sorted(each["id"] for each in listed) == keys
 
 
+def test_what_is_not_found_is_told_shortly(flowtrail, told):
+    answered = flowtrail("show", "x" * 3_000, "--url", told.url)
+
+    assert (answered.code, len(answered.err) < 300) == (3, True)
+
+
 def test_show_takes_ids_and_keys_and_says_when_more_match(flowtrail, told):
     by_id = json.loads(flowtrail("show", "4711", "--json", "--url", told.url).out)
 

@@ -10,6 +10,7 @@ from flowtrail.cli.console import answers, errors, print_json
 from flowtrail.cli.failures import NOT_FOUND, USAGE, Failure
 from flowtrail.cli.life import life
 from flowtrail.cli.target import Client, Target, connected
+from flowtrail.model.errors import shorten
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -48,7 +49,9 @@ def _find(client: Client, text: str) -> dict[str, Any]:
         # An object may be called like that too, and then it was meant.
         return _find(client, lower.replace("-", ""))
     if not page["transactions"]:
-        raise Failure(f"nothing is known of {text!r}: neither an id, an object id nor a key", NOT_FOUND)
+        raise Failure(
+            f"nothing is known of {shorten(text)!r}: neither an id, an object id nor a key", NOT_FOUND
+        )
     if page["total"] > 1:
         about = "" if page["total_is_exact"] else "at least "
         errors.print(
