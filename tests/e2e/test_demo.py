@@ -82,6 +82,15 @@ def test_a_folder_that_is_not_there_is_told(place, words):
     assert "there is no folder" in done.stderr
 
 
+def test_a_folder_without_logs_is_told_and_not_made_up_for(place):
+    done = demonstrated(place, "--data", str(place))
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        f"flowtrail: there are no logs in {place}; looked for: ocel_order/*.csv*, online_boutique/*.parquet\n"
+    )
+
+
 def test_a_port_that_is_none_is_told(place):
     done = demonstrated(place, "--port", "99999")
 

@@ -34,6 +34,7 @@ LOGS: Final = (
         "a day of the Online Boutique, with faults",
     ),
 )
+_PATTERNS: Final = tuple(pattern for _, pattern, _, _ in LOGS)
 _LAST_PORT: Final = 65_535
 _LOOK_S: Final = 0.5
 _GENERATED: Final = Workload(transactions=2_000, seed=4711)
@@ -53,6 +54,8 @@ def command(
     folder = data or settings.demo_data()
     if folder is not None and not folder.is_dir():
         raise Failure(f"there is no folder {folder}", NOT_FOUND)
+    if folder is not None and not any(True for pattern in _PATTERNS for _ in folder.glob(pattern)):
+        raise Failure(f"there are no logs in {folder}; looked for: {', '.join(_PATTERNS)}", NOT_FOUND)
     try:
         told = _interrupted_by_any_end()
         with tempfile.TemporaryDirectory(prefix="flowtrail-demo-") as place:
