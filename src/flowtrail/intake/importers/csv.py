@@ -153,6 +153,8 @@ class _Log:
 
     def _announced(self, case: _Case, name: str, instant: int, cells: list[str]) -> Iterator[bytes]:
         """The case itself, when it is new or something else is said of it than before."""
+        if case.latest is not None and not self.told:
+            return
         told = [cells[index].strip() for index in self.told]
         if case.latest is None:
             case.latest = Latest(len(told))
