@@ -22,6 +22,7 @@ from flowtrail.cli.target import Client
 from flowtrail.cli.usage import Whole
 from flowtrail.intake.importers import Batch, ImportOptions
 from flowtrail.model.clock import monotonic_s, now_us, sleep_s
+from flowtrail.model.errors import counted
 from flowtrail.simulator.story import story
 from flowtrail.simulator.workload import RECORDS_A_TRANSACTION, Workload, bodies
 
@@ -176,10 +177,12 @@ def _generated() -> Iterator[Batch]:
 
 def _over(client: Client, totals: Totals, what: str, began: float) -> str:
     if totals.problems:
-        raise Failure(f"{totals.problems} records of {what} could not be used: {totals.told[0][1]}")
+        raise Failure(
+            f"{counted(totals.problems, 'records')} of {what} could not be used: {totals.told[0][1]}"
+        )
     if totals.token:
         client.wait_visible(totals.token)
-    return f"{what}: {totals.accepted} records can be read after {monotonic_s() - began:.1f} s"
+    return f"{what}: {counted(totals.accepted, 'records')} can be read after {monotonic_s() - began:.1f} s"
 
 
 def _try(commands: list[list[str]]) -> int:

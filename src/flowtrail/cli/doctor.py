@@ -23,7 +23,7 @@ from flowtrail.cli.replies import json_of
 from flowtrail.cli.target import Client
 from flowtrail.ledger.report import page_place
 from flowtrail.model.clock import monotonic_s, now_us
-from flowtrail.model.errors import FlowtrailError, Refusal, StoreMissing, StoreTooNew
+from flowtrail.model.errors import FlowtrailError, Refusal, StoreMissing, StoreTooNew, counted
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage import open_store, shown
 from flowtrail.storage.interface import Store
@@ -184,12 +184,12 @@ def _views(store: Store, named: str) -> Iterator[Finding]:
         yield Finding("journal", False, "the journal has lost its tail: views were folded further", mend)
     elif any(behind.values()):
         mend = "a running server folds them; without one: flowtrail serve"
-        yield Finding("views", True, f"{sum(behind.values())} pages behind the journal", mend)
+        yield Finding("views", True, f"{counted(sum(behind.values()), 'pages')} behind the journal", mend)
     else:
         yield Finding("views", True, "caught up with the journal")
     if aside := store.transactions.set_aside():
         where = ", ".join(page_place(row.page, row.leaf) for row in aside[:3])
-        told = f"{len(aside)} records could not be projected ({where}): {aside[0].reason}"
+        told = f"{counted(len(aside), 'records')} could not be projected ({where}): {aside[0].reason}"
         mend = f"after an upgrade, try them again: flowtrail rebuild {named}"
         yield Finding("set aside", False, told, mend)
 

@@ -16,6 +16,7 @@ from flowtrail.cli.exported import Exported
 from flowtrail.cli.failures import USAGE, Failure
 from flowtrail.cli.queries import query_text
 from flowtrail.cli.target import Target, connected
+from flowtrail.model.errors import counted
 
 _STDOUT: Final = Path("-")
 _FORMATS: Final = "ndjson (default), csv, ocel2-json or xes"
@@ -98,7 +99,7 @@ def _check(words: tuple[str, ...], text: str | None, output: Path) -> None:
 
 
 def _tell(exported: Exported, *, is_of_all: bool) -> None:
-    told = f"{exported.count} {exported.what} exported"
+    told = f"{counted(exported.count, exported.what)} exported"
     if not exported.count:
         told += (
             f": there are no {exported.what} yet" if is_of_all else f": the query matches no {exported.what}"

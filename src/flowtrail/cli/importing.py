@@ -16,7 +16,7 @@ from flowtrail.cli.console import errors, print_json, safe
 from flowtrail.cli.failures import FAILED, NOT_FOUND, USAGE, Failure
 from flowtrail.cli.target import Client, Target, connected
 from flowtrail.intake.importers import FORMATS, Batch, ImportOptions, Problem, open_import
-from flowtrail.model.errors import Refusal
+from flowtrail.model.errors import Refusal, counted
 
 _SHOWN: Final = 5
 _KINDS: Final = 20
@@ -123,7 +123,7 @@ def command(
     if json:
         print_json(totals.as_dict())
     else:
-        errors.print(f"{totals.accepted} records accepted, {totals.rejected} rejected")
+        errors.print(f"{counted(totals.accepted, 'records')} accepted, {totals.rejected} rejected")
     for what, count in totals.counts.most_common(_KINDS):
         errors.print(f"{count} {safe(what)}")
     for name, problem in totals.told[:_SHOWN]:

@@ -10,6 +10,7 @@ from flowtrail.cli.console import answers, errors, fitting, moment, print_json, 
 from flowtrail.cli.failures import NOT_FOUND, USAGE, Failure
 from flowtrail.cli.target import Client, Target, connected
 from flowtrail.cli.usage import Whole
+from flowtrail.model.errors import counted
 
 COLOURS: Final = {"gaps": "red", "lost": "red", "silent": "yellow", "complete": "green"}
 _GAPS_SHOWN: Final = 3
@@ -139,4 +140,4 @@ def _told(totals: dict[str, int], shown: int, *, is_all: bool) -> str:
         if totals[name]
     )
     further = "" if is_all else "; there are more: --limit"
-    return f"{shown} shown of {totals['sessions']} sessions{further}; in all {lost or 'nothing known to be missing'}"
+    return f"{shown} shown of {counted(totals['sessions'], 'sessions')}{further}; in all {lost or 'nothing known to be missing'}"

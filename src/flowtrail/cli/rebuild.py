@@ -10,6 +10,7 @@ from flowtrail.cli import settings
 from flowtrail.cli.console import errors, print_json
 from flowtrail.intake.rebuild import rebuild
 from flowtrail.model.clock import monotonic_s
+from flowtrail.model.errors import counted
 from flowtrail.storage import open_store
 
 
@@ -39,5 +40,5 @@ def command(
     if json:
         print_json({"records": done.records, "set_aside": done.set_aside, "seconds": round(took, 3)})
     else:
-        errors.print(f"{done.records} records folded in {took:.1f} s, {done.set_aside} set aside")
+        errors.print(f"{counted(done.records, 'records')} folded in {took:.1f} s, {done.set_aside} set aside")
     return 0

@@ -13,7 +13,7 @@ from flowtrail.ledger.kept import Kept, kept_text
 from flowtrail.ledger.pages import NamedHead, PageHeader, read_header, read_records
 from flowtrail.ledger.report import Report, TenantHead, page_place
 from flowtrail.ledger.runs import Runs
-from flowtrail.model.errors import Damaged
+from flowtrail.model.errors import Damaged, counted
 from flowtrail.model.pages import Page, page_number, split_number
 from flowtrail.model.records import AnyRecord
 from flowtrail.storage.interface import Head, Journal
@@ -115,7 +115,7 @@ class Audit:
                 continue
             since = sum(head.sequence for head in self.heads if head.writer.tenant == tenant) - found
             self._report.note(
-                f"proven: the HEAD you kept stands in the journal of {tenant}, over {found} pages"
+                f"proven: the HEAD you kept stands in the journal of {tenant}, over {counted(found, 'pages')}"
                 + (f"; the {since} pages since are not proven by it" if since else ", to its end")
             )
             return

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from flowtrail.ledger.merkle import root_of
 from flowtrail.ledger.pages import leaves, page_hash, read_header
-from flowtrail.model.errors import Damaged
+from flowtrail.model.errors import Damaged, counted
 from flowtrail.model.pages import Page, Writer, page_number
 from flowtrail.storage.interface import Head
 
@@ -18,7 +18,9 @@ def page_problems(page: Page) -> list[str]:
         return [str(error)]
     problems = []
     if len(hashed) != header.count:
-        problems.append(f"page {page.number}: holds {len(hashed)} records, its header says {header.count}")
+        problems.append(
+            f"page {page.number}: holds {counted(len(hashed), 'records')}, its header says {header.count}"
+        )
     if page_hash(page.previous, page.header, root_of(hashed)) != page.hash:
         problems.append(f"page {page.number}: header or records do not match its hash")
     return problems

@@ -20,7 +20,7 @@ from flowtrail.ledger.report import Report, page_place
 from flowtrail.ledger.runs import Key
 from flowtrail.ledger.sessions import compare_sessions
 from flowtrail.ledger.sums import Sums
-from flowtrail.model.errors import Damaged
+from flowtrail.model.errors import Damaged, counted
 from flowtrail.model.pages import page_number, split_number
 from flowtrail.model.records import AnyRecord
 from flowtrail.projection.version import PROJECTION_VERSION
@@ -104,7 +104,9 @@ def _check_position(report: Report, position: Position, heads: list[Head]) -> No
             report.find("journal", where, f"the views were folded to {ordinal}/{sequence}: pages are lost")
     behind = sum(max(sequence - position.get(ordinal, 0), 0) for ordinal, sequence in ends.items())
     if behind:
-        report.note(f"the views are {behind} pages behind the journal: compared as far as they are folded")
+        report.note(
+            f"the views are {counted(behind, 'pages')} behind the journal: compared as far as they are folded"
+        )
 
 
 def _comparable(store: Store, report: Report) -> bool:

@@ -34,6 +34,11 @@ def shorten(value: Any, limit: int = 120) -> str | None:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def counted(number: int, things: str) -> str:
+    """So many things, given as a plural that one thing takes the last letter from: "2 records", "1 record"."""
+    return f"{number} {things[:-1] if number == 1 else things}"
+
+
 class StoreError(FlowtrailError):
     """Something about the store, not about what the user sent."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from flowtrail.model.errors import counted
 from flowtrail.sdk import context
 from flowtrail.sdk.producer import producer
 from flowtrail.testing.capture import Capture
@@ -144,7 +145,7 @@ class Recorder(Capture):
         self._read()
         if self.refused:
             told = "\n".join(f"  {each.why}: {each.record}" for each in self.refused[:_MOST_NAMED])
-            raise AssertionError(f"a server would refuse {len(self.refused)} records:\n{told}")
+            raise AssertionError(f"a server would refuse {counted(len(self.refused), 'records')}:\n{told}")
 
     def allow_unfinished(self) -> None:
         """This test may leave transactions under way."""

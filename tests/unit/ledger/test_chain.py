@@ -87,7 +87,7 @@ def test_a_count_that_lies_shows_though_the_hash_fits():
 
     problems = list(chain_problems(WRITER, [lying]))
 
-    assert problems == [f"page {page.number}: holds 1 records, its header says 2"]
+    assert problems == [f"page {page.number}: holds 1 record, its header says 2"]
 
 
 def test_where_one_part_ends_and_the_next_begins_is_part_of_the_hash():

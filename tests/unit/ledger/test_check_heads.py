@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from flowtrail.ledger.check import check
-from flowtrail.model.errors import Refusal
+from flowtrail.model.errors import Refusal, counted
 from flowtrail.model.records import EndRecord
 from tests.support.checking import ORDER, OTHER, codes, opened_store, places, story
 from tests.support.journaling import Journaling, project
@@ -54,7 +54,7 @@ def test_every_head_of_the_past_is_found_by_its_text():
 
     for covered, head in enumerate(kept, 1):
         for text in (head.kept, head.head):
-            assert f"over {covered} pages" in check(store, expect=text).notes[-1]
+            assert f"over {counted(covered, 'pages')}" in check(store, expect=text).notes[-1]
     assert all(one.head != other.head for one, other in pairwise(kept))
 
 

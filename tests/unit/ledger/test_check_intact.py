@@ -52,7 +52,7 @@ def test_views_behind_the_journal_are_no_damage(store):
     report = check(store)
 
     assert report.ok, report.lines()
-    assert report.notes == ["the views are 1 pages behind the journal: compared as far as they are folded"]
+    assert report.notes == ["the views are 1 page behind the journal: compared as far as they are folded"]
 
 
 def test_a_store_larger_than_memory_gives_the_same_answer(store, monkeypatch):

@@ -308,7 +308,7 @@ def test_records_by_hand_are_read_as_a_server_reads_them():
 
     recorder.assert_failed("4711", KeyError, block="map")
     told = broken(recorder.assert_nothing_refused)
-    assert "a server would refuse 1 records" in told
+    assert "a server would refuse 1 record" in told
     assert "16 hex digits" in told or "id" in told
 
 
