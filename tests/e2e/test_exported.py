@@ -63,7 +63,8 @@ def test_an_export_says_how_much_it_wrote(flowtrail, nasty, tmp_path, format, co
     one = flowtrail(*words(format, content), KEYS[2], "--output", "one", "--url", nasty)
 
     assert (whole.code, whole.out, whole.err) == (0, "", f"{count} {what} exported\n")
-    assert one.err == f"{ {'records': 3, 'executions': 2, 'transactions': 1}[what] } {what} exported\n"
+    few = {"records": "3 records", "executions": "2 executions", "transactions": "1 transaction"}[what]
+    assert one.err == f"{few} exported\n"
 
 
 @pytest.mark.parametrize(("format", "content"), COUNTS)
