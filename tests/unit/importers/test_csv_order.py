@@ -102,6 +102,13 @@ def test_a_text_that_came_back_is_the_latest_wherever_the_other_one_stands(tmp_p
     assert told(write(tmp_path, [rows[index] for index in order])) == {"k": "C-9", "a": "open"}
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 1, 0)])
+def test_of_two_texts_of_one_instant_the_same_is_shown_though_one_was_known_before(tmp_path, order):
+    rows = [("A", "map", second, "", text, "") for second, text in [(1, "y"), (2, "y"), (2, "x")]]
+
+    assert told(write(tmp_path, [rows[index] for index in order])) == {"a": "y"}
+
+
 def test_what_is_known_already_is_not_said_again(tmp_path):
     rows = [("A", "map", second, "C-9", "open", "") for second in range(50)]
 
