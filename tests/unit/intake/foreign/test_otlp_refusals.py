@@ -99,7 +99,7 @@ def test_depth_that_nobody_can_read_is_refused():
     raw = protobuf(request(span({"a": [[[[[[[[[[[1]]]]]]]]]]]})))
     assert len(read(raw, PROTOBUF).records) == 1
     with pytest.raises(Refusal) as refused:
-        read(b'{"resourceSpans":' + b'[{"a":' * 5_000 + b"1" + b"}]" * 5_000 + b"}")
+        read(b'{"resourceSpans":' + b'[{"a":' * 1_000_000 + b"1" + b"}]" * 1_000_000 + b"}")
     assert refused.value.code == "invalid_json"
 
 
