@@ -47,6 +47,33 @@ def test_an_unreachable_mongod_is_an_error(monkeypatch):
         pass
 
 
+def test_what_it_said_before_it_ended_is_told(monkeypatch, tmp_path):
+    broken = tmp_path / "mongod"
+    broken.write_text("#!/bin/sh\necho 'libnothing.so: cannot open' >&2\nexit 127\n")
+    broken.chmod(0o755)
+    monkeypatch.delenv(OVERRIDE, raising=False)
+    monkeypatch.setattr("tests.support.mongod.find_binary", lambda: broken)
+    monkeypatch.setattr("tests.support.mongod.ATTEMPTS", 1)
+
+    with pytest.raises(MongodUnavailableError, match="libnothing"), running_mongod():
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere mongod comes with what it loads")
+def test_it_starts_where_the_machine_has_no_libcurl(monkeypatch):
+    def lacking(name):
+        raise OSError(name)
+
+    monkeypatch.delenv(OVERRIDE, raising=False)
+    monkeypatch.setattr("tests.support.mongod.ctypes.CDLL", lacking)
+    others = psutil.Process().children()
+
+    with running_mongod() as url, MongoClient(url) as client:
+        (mongod,) = set(psutil.Process().children()) - set(others)
+        assert "pycurl.libs" in mongod.environ()["LD_LIBRARY_PATH"]
+        assert client.admin.command("ping")["ok"] == 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
 def test_a_mongod_dies_with_its_owner_even_when_that_is_killed(tmp_path):
     code = (

