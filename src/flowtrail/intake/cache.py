@@ -32,19 +32,27 @@ class Cache:
 
     def stored(self, changes: Sequence[Change], locators: Sequence[Any]) -> None:
         """Take over where changed states now stand, and let go of what is not needed."""
-        held, weights = self._held, self._weights
         for change, locator in zip(changes, locators, strict=True):
             place = (change.tenant, change.id)
-            tracked = held.get(place)
+            tracked = self._held.get(place)
             if tracked is None:
                 continue
             tracked.locator = locator
-            if change.after.status != "in_transit":
-                self._forget(place)
-                continue
-            weight = len(tracked.state.executions) + _OWN_WEIGHT
-            self._weight += weight - weights.get(place, 0)
-            weights[place] = weight
+            self._settle(place, tracked, change.after.status)
+
+    def unchanged(self, tenant: str, key: bytes, tracked: Tracked) -> None:
+        """Let go of a state that what came did not change, unless it is needed: it may have been loaded for that alone,
+        as are all of a log that is imported again."""
+        assert tracked.header is not None
+        self._settle((tenant, key), tracked, tracked.header.status)
+
+    def _settle(self, place: tuple[str, bytes], tracked: Tracked, status: str) -> None:
+        if status != "in_transit":
+            self._forget(place)
+            return
+        weight = len(tracked.state.executions) + _OWN_WEIGHT
+        self._weight += weight - self._weights.get(place, 0)
+        self._weights[place] = weight
 
     def trim(self) -> None:
         """Let go of the longest held while there are too many: between two steps, since within one whoever was

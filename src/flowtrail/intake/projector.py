@@ -338,6 +338,7 @@ class Projector:
         self._in_pieces += 1
         difference = tracked.fold(records, tally)
         if difference is None:
+            self._cache.unchanged(tenant, key, tracked)
             return None
         assert tracked.header is not None
         return Change(

@@ -3,11 +3,14 @@
 import pytest
 
 from flowtrail.intake.cache import Cache
+from flowtrail.intake.projector import Projector
 from flowtrail.model.records import BlockRecord, EndRecord
 from flowtrail.projection.tally import Tally
 from flowtrail.projection.tracked import Tracked
 from flowtrail.storage.interface import Change
-from tests.support.records import BASE, order_id
+from flowtrail.storage.memory.store import MemoryStore
+from tests.support.journaling import Journaling
+from tests.support.records import BASE, an_order, order_id
 
 
 def told(cache, number, *, executions=1, ends=False):
@@ -63,3 +66,30 @@ def test_what_is_put_stays_until_it_is_stored_and_trimmed():
     told(cache, 1)
 
     assert cache.get("default", order_id(1)) is None
+
+
+def test_what_came_again_and_changed_nothing_is_held_no_longer_than_needed():
+    cache = Cache(max_weight=12)
+    for number in range(1_000):
+        key = order_id(number)
+        tracked = cache.put("default", key, Tracked("default"))
+        end = EndRecord(key, BASE, "shop/1", 1, "delivered", 1, BASE)
+        tracked.fold([end] if number % 2 else [], Tally())
+        cache.unchanged("default", key, tracked)
+        cache.trim()
+
+    assert held(cache, range(1_000)) == [988, 990, 992, 994, 996, 998]
+
+
+def test_a_log_that_is_told_again_leaves_nothing_behind_in_memory():
+    store = MemoryStore()
+    store.open()
+    writer = Journaling(store)
+    projector = Projector(store.journal, store.view_writer())
+    for _ in range(2):
+        for number in range(1, 41):
+            writer.append(list(an_order(number)))
+        projector.catch_up()
+
+    assert [number for number in range(1, 41) if projector._cache.get("default", order_id(number))] == []
+    projector.close()
