@@ -65,6 +65,20 @@ def test_a_check_is_green_at_every_moment_while_a_projector_writes(url, monkeypa
     assert reports[-1].notes == []
 
 
+def test_a_store_whose_rows_do_not_fit_into_memory_is_checked_on_every_store(url, monkeypatch):
+    store = open_store(url)
+    Journaling(store).append(canonical(story(3, 20)))
+    project(store)
+    whole = check(store)
+    monkeypatch.setattr("flowtrail.ledger.runs.Runs.__init__.__defaults__", (3, 1_000))
+
+    spilled = check(store)
+
+    assert whole.ok, whole.lines()
+    assert spilled.as_dict() == whole.as_dict()
+    store.close()
+
+
 def contents(store):
     return [
         read_records(page)

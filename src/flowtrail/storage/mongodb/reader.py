@@ -189,7 +189,8 @@ class MongoReader:
             for row in found:
                 term = row["k"].partition(" ")[2]
                 if term[0] not in "*!":
-                    yield term, row["o"], id_of(row["_id"])
+                    # BSON gives large integers a type of their own, which no encoder takes for an integer.
+                    yield term, int(row["o"]), id_of(row["_id"])
 
     def term_totals(self, tenant: str) -> dict[str, int]:
         with store_errors("reading terms"):
