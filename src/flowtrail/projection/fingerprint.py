@@ -14,9 +14,13 @@ FINGERPRINT_CHARS: Final = 16
 _FRAMES: Final = 5
 """Innermost application frames that count: deeper ones are callers, shared by unrelated failures."""
 
-_VARYING: Final = re.compile(
-    r"""'[^']*'|"[^"]*"|<[^>]*>|\b0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}\b|\d+(?:[.:,]\d+)*"""
-)
+_NUMBERS: Final = r"""\b0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}\b|\d+(?:[.:,]\d+)*"""
+_QUOTED: Final = r"""'[^']*'|"[^"]*\""""
+_VARYING: Final = re.compile(rf"{_QUOTED}|<[^>]*(?:>|\Z)|{_NUMBERS}")
+"""Of what begins with an angle that nobody closes, all is taken at once: looked for behind each such angle, the end of a
+long text of them would be reached after minutes."""
+_VARYING_OPEN: Final = re.compile(rf"{_QUOTED}|{_NUMBERS}")
+"""The same behind an angle that nobody closes: none that follows is closed either."""
 
 
 def fingerprint(record: BlockRecord) -> str:
@@ -36,4 +40,12 @@ def _place(exception: ExceptionInfo) -> list[str]:
     own = [frame for frame in frames if frame.in_app] or list(frames)
     if own:
         return [f"{frame.module or frame.file}:{frame.function}" for frame in own[-_FRAMES:]]
-    return [_VARYING.sub("*", exception.message or "")]
+    return [_VARYING.sub(_constant, exception.message or "")]
+
+
+def _constant(found: re.Match[str]) -> str:
+    """What stands for something that varies."""
+    text = found.group()
+    if text[0] == "<" and text[-1] != ">":
+        return f"<{_VARYING_OPEN.sub('*', text[1:])}"
+    return "*"
