@@ -5,7 +5,9 @@ disk when it is much. Then both sides are walked together (`comparison`). Memory
 store is; a server may go on writing meanwhile.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
@@ -20,11 +22,13 @@ from flowtrail.ledger.report import Report, page_place
 from flowtrail.ledger.runs import Key
 from flowtrail.ledger.sessions import compare_sessions
 from flowtrail.ledger.sums import Sums
-from flowtrail.model.errors import Damaged, counted
+from flowtrail.model.errors import Damaged, StoreError, counted
 from flowtrail.model.pages import page_number, split_number
 from flowtrail.model.records import AnyRecord
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.interface import Head, Position, Store
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is under way ("journal" in pages, "views" in transactions), how much is done, and of how much."""
@@ -59,20 +63,14 @@ def check(store: Store, expect: str | None = None, progress: Progress | None = N
             gathered.doubtful.add(page)
 
     try:
-        moment, steady = _read_cells(store, sums)
+        at: tuple[Moment, bool] | None = None
+        with _readable(report):
+            at = _read_cells(store, sums)
         audit = Audit(store.journal, report, take, None if progress is None else partial(progress, "journal"))
         audit.run()
-        _check_position(report, moment.position, audit.heads)
-        report.set_aside = store.transactions.set_aside()
-        if _comparable(store, report):
-            views = Report()
-            comparison = Comparison(store, gathered, sums, moment, views, steady=steady)
-            comparison.run(None if progress is None else lambda done: progress("views", done, None))
-            comparison.recheck(partial(_since, store, audit.heads))
-            compare_links(store, gathered, views, moment)
-            compare_definitions(store, gathered, views, moment)
-            compare_sessions(store, gathered, views, moment)
-            _believe(store, report, views, moment)
+        if at is not None:
+            told = None if progress is None else partial(progress, "views")
+            _compare(store, report, gathered, sums, at, audit.heads, told)
         if kept is not None:
             audit.expect(kept)
         audit.tell_heads()
@@ -83,6 +81,47 @@ def check(store: Store, expect: str | None = None, progress: Progress | None = N
         sums.close()
         gathered.close()
     return report
+
+
+@contextmanager
+def _readable(report: Report) -> Iterator[None]:
+    """What of the views cannot be read is told, and the journal proven all the same."""
+    try:
+        yield
+    except Damaged as error:
+        report.find("views", "views", f"{error}; `flowtrail rebuild` makes them anew")
+    except StoreError:
+        raise
+    except Exception as error:
+        # Altered bytes may be anything, and so may what reading them raises.
+        log.debug("the views cannot be read", exc_info=True)
+        told = f"they cannot be read: {type(error).__name__}: {error}"
+        report.find("views", "views", f"{told}; `flowtrail rebuild` makes them anew")
+
+
+def _compare(
+    store: Store,
+    report: Report,
+    gathered: Gathered,
+    sums: Sums,
+    at: tuple[Moment, bool],
+    heads: list[Head],
+    tell: Callable[[int, None], None] | None,
+) -> None:
+    moment, steady = at
+    views = Report()
+    with _readable(views):
+        _check_position(report, moment.position, heads)
+        report.set_aside = store.transactions.set_aside()
+        if not _comparable(store, report):
+            return
+        comparison = Comparison(store, gathered, sums, moment, views, steady=steady)
+        comparison.run(None if tell is None else lambda done: tell(done, None))
+        comparison.recheck(partial(_since, store, heads))
+        compare_links(store, gathered, views, moment)
+        compare_definitions(store, gathered, views, moment)
+        compare_sessions(store, gathered, views, moment)
+    _believe(store, report, views, moment)
 
 
 def _read_cells(store: Store, sums: Sums) -> tuple[Moment, bool]:

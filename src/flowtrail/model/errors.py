@@ -73,4 +73,4 @@ class LeaseLost(StoreError):
 
 
 class Damaged(StoreError):
-    """What was read does not match its hash."""
+    """What was read does not match its hash, or is not what was stored; views can be made anew by `flowtrail rebuild`."""

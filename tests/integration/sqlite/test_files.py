@@ -275,3 +275,54 @@ def test_little_space_is_a_warning_and_no_damage(store, monkeypatch):
     assert health.problems == []
     assert [warning for warning in health.warnings if "100 MiB are free" in warning]
     assert check(store).ok
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM bundle",
+        "UPDATE bundle SET body = x'28b5'",
+        "UPDATE bundle SET body = x'90'",
+        "UPDATE cell SET body = x'c1'",
+        "UPDATE cell SET body = x'81a178a179'",
+        "DELETE FROM cohort",
+        "UPDATE grp SET parts = x'c1' WHERE number = 1",
+        "UPDATE present SET position = x'c1'",
+        "UPDATE tx SET marks = 'x'",
+        "UPDATE tx SET pages = x'01', pieces = x''",
+        "UPDATE producer SET body = x'c1'",
+    ],
+)
+def test_views_that_cannot_be_read_are_told_the_journal_is_proven_and_a_rebuild_mends_them(
+    store, directory, statement
+):
+    Journaling(store, "acme").append(
+        [*an_order(1), EndRecord(order_id(2), BASE, "shop/1", 2, "delivered", 1, BASE)]
+    )
+    project(store)
+    altered(directory / "views.db", statement)
+
+    report = check(store)
+
+    assert not report.ok
+    assert any("flowtrail rebuild" in finding.message for finding in report.findings), report.lines()
+    assert report.counts["pages"] == 1
+    assert [head.tenant for head in report.heads] == ["acme"]
+    rebuild(store)
+    assert check(store).ok
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM bundle", "UPDATE bundle SET body = x'28b5'", "UPDATE cell SET body = x'c1'"]
+)
+def test_a_projector_stops_at_views_that_cannot_be_read_and_sets_no_record_aside(store, directory, statement):
+    writer = Journaling(store, "acme")
+    writer.append(list(an_order(1))[:2])
+    project(store)
+    altered(directory / "views.db", statement)
+    writer.append(list(an_order(1))[2:])
+
+    with pytest.raises(Damaged, match="views"):
+        project(store)
+
+    assert store.transactions.set_aside() == []

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import zstandard
 
+from flowtrail.model.errors import Damaged
 from flowtrail.storage.sqlite.connection import run_many
 
 BUNDLE_BYTES: Final = 4_096
@@ -116,15 +117,17 @@ class BundleReader:
                 self._held[row] = self._unpack(body)
 
     def part(self, place: int) -> Part:
-        """One part. Raises: KeyError when it is not there: the views are damaged."""
+        """One part. Raises: Damaged when it is not there."""
         row = place >> INDEX_BITS
         parts = self._held.get(row)
         if parts is None:
             found = self._connection.execute("SELECT body FROM bundle WHERE row = ?", (row,)).fetchone()
             if found is None:
-                raise KeyError(row)
+                raise Damaged(f"views.db: bundle {row}, which transactions stand in, is missing")
             parts = self._held[row] = self._unpack(found[0])
         index = (place & (_MOST_PARTS - 1)) << 1
+        if index + 1 >= len(parts):
+            raise Damaged(f"views.db: bundle {row} has no part {index >> 1}")
         return parts[index], parts[index + 1]
 
     def parts(self, places: Sequence[int]) -> list[Part]:

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
+import zstandard
+
 from flowtrail.model.errors import Damaged, StoreError, StoreFull, StoreTooNew, StoreUnavailable
 
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -20,6 +23,9 @@ PAGE_BYTES: Final = 4_096
 VALUES_AT_ONCE: Final = 8_000
 """Values in one statement of many rows: a fifth faster than row by row, and no faster above."""
 STATEMENTS: Final = 256
+
+UNREADABLE: Final = (msgspec.DecodeError, zstandard.ZstdError)
+"""What unpacking stored bytes raises that are not those that were stored: SQLite itself has no checksums."""
 
 _PRIMARY: Final = 0xFF
 """The primary result code is the low byte of an extended one."""
@@ -202,6 +208,8 @@ def store_errors(what: str) -> Iterator[None]:
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         raise (StoreFull if full else StoreUnavailable)(f"{what}: {error.strerror or error}") from error
+    except UNREADABLE as error:
+        raise Damaged(f"{what}: what is stored there cannot be read: {error}") from error
 
 
 def translated(error: sqlite3.Error, what: str) -> StoreError:

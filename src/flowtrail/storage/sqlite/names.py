@@ -5,6 +5,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from flowtrail.model.errors import Damaged
+
 _encode = msgspec.msgpack.encode
 _decode_parts: Final = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 
@@ -62,11 +64,13 @@ class Names:
             self.tenant_names[number] = name
 
     def cohort(self, connection: sqlite3.Connection, number: int) -> Cohort:
-        """The cohort of that number."""
+        """The cohort of that number. Raises: Damaged when there is none."""
         cohort = self.cohorts.get(number)
         if cohort is None:
             self.load_cohorts(connection)
-            cohort = self.cohorts[number]
+            cohort = self.cohorts.get(number)
+        if cohort is None:
+            raise Damaged(f"views.db: cohort {number}, which a transaction belongs to, is missing")
         return cohort
 
     def load_cohorts(self, connection: sqlite3.Connection) -> None:
