@@ -19,6 +19,10 @@ from flowtrail.model.errors import Damaged, StoreError, StoreFull, StoreTooNew, 
 BUSY_TIMEOUT_MS: Final = 5_000
 CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
 """Write-ahead log before it is copied back: measured best between pauses and disk."""
+LOG_GROWTH: Final = 4
+"""So many times larger the log may grow before it is cut down to nothing, readers or not."""
+CUT_WAIT_MS: Final = 250
+"""How long cutting the log waits for readers: most take some milliseconds, and who takes seconds is not waited for."""
 PAGE_BYTES: Final = 4_096
 VALUES_AT_ONCE: Final = 8_000
 """Values in one statement of many rows: a fifth faster than row by row, and no faster above."""
@@ -52,6 +56,9 @@ def connect_writer(
         _pragma(connection, "synchronous", synchronous, SYNCHRONOUS[synchronous])
         pages = log_bytes // page_bytes
         _pragma(connection, "wal_autocheckpoint", pages, pages)
+        # A log that a long read made grow is cut again, with room for what one commit adds.
+        most = LOG_GROWTH * log_bytes
+        _pragma(connection, "journal_size_limit", most, most)
         _pragma(connection, "cache_size", -cache_kib, -cache_kib)
         # What is erased must not linger in free pages; there are no other deletes of weight.
         secure = 1 if synchronous == "FULL" else 0
@@ -185,6 +192,34 @@ def _grouped(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
 @cache
 def _marks(width: int, size: int) -> str:
     return ", ".join([f"({', '.join('?' * width)})"] * size)
+
+
+class Log:
+    """The write-ahead log of a writing connection, kept from growing for as long as somebody reads.
+
+    After a commit SQLite copies back what no reader needs any more, and begins the log anew once all is copied and nobody
+    reads: where one read follows the other, never.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path.with_name(f"{path.name}-wal")
+        self._most: int = connection.execute("PRAGMA journal_size_limit").fetchone()[0]
+        self._next = self._most
+
+    def cut(self) -> None:
+        """Cut the log when it is too long, or has become so much longer since that was tried; after a commit."""
+        size = size_of(self._path)
+        if size <= self._most:
+            self._next = self._most
+        if size <= self._next:
+            return
+        _pragma(self._connection, "busy_timeout", CUT_WAIT_MS, CUT_WAIT_MS)
+        try:
+            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            _pragma(self._connection, "busy_timeout", BUSY_TIMEOUT_MS, BUSY_TIMEOUT_MS)
+        self._next = size + self._most if busy else self._most
 
 
 @contextmanager

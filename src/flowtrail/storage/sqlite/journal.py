@@ -15,6 +15,7 @@ from flowtrail.model.errors import PageConflict
 from flowtrail.model.pages import SEQUENCE_BITS, Page, Writer, page_number, split_number
 from flowtrail.storage.interface import Head, Position
 from flowtrail.storage.sqlite.connection import (
+    Log,
     connect_writer,
     prepare,
     refuse_newer,
@@ -53,6 +54,7 @@ class SqliteJournal:
         self._hold = hold
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+        self._log: Log
 
     def exists(self) -> bool:
         """Whether there is a journal."""
@@ -81,9 +83,11 @@ class SqliteJournal:
             self._hold()
             if self._connection is None:
                 self._connection = connect_writer(self._path, "FULL", CACHE_KIB, log_bytes=LOG_BYTES)
+                self._log = Log(self._connection, self._path)
             try:
                 with transaction(self._connection):
                     yield self._connection
+                self._log.cut()
             except PageConflict:
                 raise
             except BaseException:

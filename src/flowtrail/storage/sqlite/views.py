@@ -16,7 +16,7 @@ from flowtrail.storage.sqlite.bundles import BundleReader
 from flowtrail.storage.sqlite.cells import CellWriter
 from flowtrail.storage.sqlite.changelog import ChangeLog
 from flowtrail.storage.sqlite.changes import ChangeWriter, Locator
-from flowtrail.storage.sqlite.connection import store_errors, synced, transaction
+from flowtrail.storage.sqlite.connection import Log, store_errors, synced, transaction
 from flowtrail.storage.sqlite.files import ViewsFiles
 from flowtrail.storage.sqlite.names import Names
 from flowtrail.storage.sqlite.producers import hear
@@ -49,6 +49,7 @@ class _Open:
         self.names = Names()
         self.bundles = BundleReader(connection)
         self.cells = CellWriter()
+        self.wal = Log(connection, path)
         self.log = ChangeLog(connection)
         self.changes = ChangeWriter(connection, self.names)
 
@@ -188,6 +189,7 @@ class SqliteViewWriter:
                     self._refuse_older(projection)
                     locators = self._write(held, batch, number)
                     reach("inside_write")
+                held.wal.cut()
             except BaseException:
                 self.forget()
                 raise
