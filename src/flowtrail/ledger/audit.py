@@ -100,10 +100,7 @@ class Audit:
     def tell_heads(self) -> None:
         """Write every tenant's HEAD into the report."""
         for tenant in sorted({head.writer.tenant for head in self.heads}):
-            try:
-                tips = unnamed_heads(self._journal, tenant, self.heads)
-            except Damaged:
-                tips = []  # told already, at the page
+            tips = unnamed_heads(self._journal, tenant, self.heads)
             head = head_of(tenant, self.heads)
             self._report.heads.append(TenantHead(tenant, head, kept_text(head, tips)))
 

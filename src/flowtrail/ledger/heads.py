@@ -4,10 +4,12 @@ Whoever keeps a HEAD elsewhere can later have it proven that what stood in the j
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
 from flowtrail.ledger.pages import NamedHead, read_header
+from flowtrail.model.errors import Damaged
 from flowtrail.model.pages import page_number
 from flowtrail.storage.interface import Head, Journal, Position
 
@@ -74,7 +76,9 @@ def _ordinal(head: Head) -> Any:
 def unnamed_heads(journal: Journal, tenant: str, heads: Sequence[Head] | None = None) -> list[NamedHead]:
     """The last pages of the tenant's writers that no writer's first page names, by ordinal.
 
-    Reads the first page of each of the tenant's writers: for once in a writer's life. Raises: StoreError.
+    Reads the first page of each of the tenant's writers: for once in a writer's life. One whose header cannot be read
+    names nobody: that a page is named twice is harmless, that nothing is taken any more because of an old page is not.
+    Raises: StoreError.
     """
     own = [
         head
@@ -85,6 +89,7 @@ def unnamed_heads(journal: Journal, tenant: str, heads: Sequence[Head] | None = 
     for head in own:
         first = journal.page(page_number(head.writer.ordinal, 1))
         if first is not None:
-            named.update(read_header(first).named)
+            with suppress(Damaged):
+                named.update(read_header(first).named)
     last = (NamedHead(head.writer.ordinal, head.sequence, head.hash) for head in own)
     return sorted(head for head in last if head not in named)

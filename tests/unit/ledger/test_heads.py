@@ -1,8 +1,10 @@
 """HEAD, and which heads a new writer names."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowtrail.intake.paging import open_chain
 from flowtrail.ledger.heads import HeadHash, head_of, unnamed_heads
 from flowtrail.ledger.pages import NamedHead, build_page
 from flowtrail.model.pages import Page, Writer
@@ -140,3 +142,13 @@ def test_other_tenants_are_not_named():
     Run(held, "b", "other").write()
 
     assert unnamed_heads(held, "a") == []
+
+
+def test_a_first_page_that_cannot_be_read_names_nobody_and_keeps_nobody_from_writing():
+    held = journal()
+    first, second = Run(held, "a", "first"), Run(held, "a", "second")
+    first.write()
+    page = second.write()
+    held._pages[page.number] = msgspec.structs.replace(page, header=b"\xc1")
+
+    assert open_chain(held, "a", "third").named == [first.named, second.named]
