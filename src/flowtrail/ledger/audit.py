@@ -14,7 +14,7 @@ from flowtrail.ledger.pages import NamedHead, PageHeader, read_header, read_reco
 from flowtrail.ledger.report import Report, TenantHead, page_place
 from flowtrail.ledger.runs import Runs
 from flowtrail.model.errors import Damaged, counted
-from flowtrail.model.pages import Page, page_number, split_number
+from flowtrail.model.pages import Page, is_place, page_number, split_number
 from flowtrail.model.records import AnyRecord
 from flowtrail.storage.interface import Head, Journal
 
@@ -87,6 +87,8 @@ class Audit:
         return header
 
     def _hash_at(self, named: NamedHead) -> bytes | None:
+        if not is_place(named.ordinal, named.sequence):
+            return None  # what was altered may name anything
         page = self._journal.page(page_number(named.ordinal, named.sequence))
         return None if page is None else page.hash
 

@@ -18,6 +18,11 @@ def split_number(number: int) -> tuple[int, int]:
     return number >> SEQUENCE_BITS, number & ((1 << SEQUENCE_BITS) - 1)
 
 
+def is_place(ordinal: int, sequence: int) -> bool:
+    """Whether a page may stand there: ordinals and sequences begin at 1, and a number is one of 63 bits."""
+    return 0 < ordinal < 1 << (63 - SEQUENCE_BITS) and 0 < sequence < 1 << SEQUENCE_BITS
+
+
 class Writer(msgspec.Struct, frozen=True):
     """A writer of one tenant: new at each start of an intake process; `ordinal` is given by the store."""
 

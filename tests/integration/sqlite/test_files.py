@@ -6,10 +6,13 @@ import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from flowtrail.intake.rebuild import rebuild
 from flowtrail.ledger.check import check
+from flowtrail.ledger.kept import kept_text
+from flowtrail.ledger.pages import NamedHead
 from flowtrail.model.errors import Damaged, StoreTooNew, StoreUnavailable
 from flowtrail.model.pages import Page, page_number
 from flowtrail.model.records import EndRecord
@@ -326,3 +329,25 @@ def test_a_projector_stops_at_views_that_cannot_be_read_and_sets_no_record_aside
         project(store)
 
     assert store.transactions.set_aside() == []
+
+
+@pytest.mark.parametrize("named", [[1 << 60, 1], [1, 1 << 63], [(1 << 64) - 1, 1], [0, 1], [-1, -1]])
+def test_a_header_that_names_a_place_where_no_page_can_stand_is_told(store, directory, named):
+    page = Journaling(store, "acme").append(list(an_order(1)))
+    project(store)
+    header = msgspec.msgpack.decode(page.header)
+    header[7] = [[*named, b"\7" * 32]]
+    altered(directory / "journal.db", f"UPDATE page SET header = x'{msgspec.msgpack.encode(header).hex()}'")
+
+    found = check(store).findings
+
+    assert "page 1/1" in [finding.where for finding in found]
+    assert any("names another page there" in finding.message for finding in found)
+
+
+def test_a_head_that_leads_where_no_page_can_stand_is_not_the_journals(store):
+    Journaling(store, "acme").append(list(an_order(1)))
+
+    report = check(store, expect=kept_text("0" * 64, [NamedHead(1, 1 << 63, b"")]))
+
+    assert "does not lead to the HEAD" in report.findings[0].message
