@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from flowtrail.projection.cells import COHORT, EDGES, EVENTS, WIDTHS
 from flowtrail.projection.state import State
 from tests.support.conditions import selections
-from tests.support.records import BASE, MANY_IDS, an_order, records
+from tests.support.records import BASE, MANY_IDS, an_order, order_id, records
 from tests.support.reference import assert_answers_equal, new_tenant, seen, written
 
 # A store is kept over all examples; each has a tenant of its own.
@@ -69,3 +69,19 @@ def test_every_cell_comes_in_the_order_of_its_key(folder, reading):
 
     assert keys == sorted(keys)
     assert {key.tenant for key in keys} == {"acme", "globex"}
+
+
+def test_a_walk_of_all_states_must_not_hold_a_moment(folder, reading, monkeypatch):
+    """It may take hours: MongoDB keeps no moment for so long, and SQLite's log grows while one is held."""
+    for back_end in ("sqlite", "mongodb"):
+        monkeypatch.setattr(f"flowtrail.storage.{back_end}.many.AT_ONCE", 2)
+    for number in range(1, 8):
+        folder.tell("acme", *an_order(number)[:1])
+    walk = reading.transactions.iter_states()
+    first = next(walk)
+
+    folder.tell("acme", *an_order(7)[1:])
+    rest = list(walk)
+
+    assert [stored.id for stored in (first, *rest)] == [order_id(number) for number in range(1, 8)]
+    assert [stored.header.status for stored in rest] == ["in_transit"] * 5 + ["delivered"]

@@ -329,7 +329,7 @@ class TransactionReader(Protocol):
         """The winning registers of a kind, sorted by name."""
 
     def iter_states(self, tenant: str | None = None) -> Iterator[Stored]:
-        """Every transaction with its pieces, ordered by tenant and id: for checks and exports."""
+        """Every transaction with its pieces, by tenant and id, as it is when met: walks MUST NOT hold a moment for hours."""
 
     def iter_terms(self, tenant: str) -> Iterator[tuple[str, int, bytes]]:
         """Every row of the inverted index (term, opened_at, transaction id), sorted: for checks."""

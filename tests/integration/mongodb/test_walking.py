@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flowtrail.model.clock import sleep_s
 from flowtrail.model.conditions import AllOf, Between, HasTerm, Moment, Not
 from flowtrail.projection.terms import version_term
 from flowtrail.storage.interface import Selection
@@ -71,3 +72,21 @@ def test_a_second_that_holds_more_than_a_slice_is_left_behind(folder, reading, t
     for selection in (asked, replace(asked, condition=Not(Not(asked.condition)))):
         assert reading.transactions.count(selection) == (2, True)
         assert [row.id for row in reading.transactions.select(selection).rows] == [order_id(21), order_id(20)]
+
+
+def test_a_walk_of_all_states_takes_longer_than_mongodb_keeps_a_moment(folder, reading, mongodb_client):
+    folder.tell("acme", *(record for number in range(1, 400) for record in an_order(number)))
+    keep, admin = "minSnapshotHistoryWindowInSeconds", mongodb_client.admin
+    kept = admin.command("getParameter", 1, **{keep: 1})[keep]
+    walk = reading.transactions.iter_states("acme")
+    found = [next(walk)]
+    admin.command("setParameter", 1, **{keep: 1})
+    try:
+        for number in range(400, 420):
+            folder.tell("globex", *an_order(number))
+            sleep_s(0.25)
+        found += walk
+    finally:
+        admin.command("setParameter", 1, **{keep: kept})
+
+    assert [stored.id for stored in found] == [order_id(number) for number in range(1, 400)]

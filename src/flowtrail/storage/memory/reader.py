@@ -132,7 +132,10 @@ class MemoryReader:
         with self._shelf.lock:
             rows = self._shelf.views.rows
             keys = sorted(key for key in rows if tenant is None or key[0] == tenant)
-            return iter([rows[key].stored(key, pieces=True) for key in keys])
+        for key in keys:
+            with self._shelf.lock:
+                stored = rows[key].stored(key, pieces=True)
+            yield stored
 
     def iter_terms(self, tenant: str) -> Iterator[tuple[str, int, bytes]]:
         with self._shelf.lock:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from pymongo import ASCENDING
+
 from flowtrail.storage.interface import Stored
 from flowtrail.storage.mongodb.changes import pieces_of
 from flowtrail.storage.mongodb.connection import Document
@@ -42,6 +44,21 @@ def read_many(rows: Rows, ids: Sequence[bytes], *, pieces: bool) -> list[Stored 
             beside[key] = []
     _read_pieces(rows, beside)
     return [rows.joined(held[key], beside.get(key, ())) if key in held else None for key in keys]
+
+
+def read_next(rows: Rows, after: bytes) -> list[Stored]:
+    """The next of a tenant's transactions by id, with their pieces; none at the end."""
+    bounds = {"$gt": rows.key(after), "$lte": rows.key(b"\xff" * ID_BYTES)}
+    found: list[Stored] = []
+    size = 0
+    with rows.views[TRANSACTIONS].find({"_id": bounds}, session=rows.session) as documents:
+        for row in documents.sort("_id", ASCENDING).limit(AT_ONCE):
+            stored = rows.whole(row)
+            found.append(stored)
+            size += len(stored.facts) + sum(map(len, stored.pieces or ()))
+            if size > ENOUGH_BYTES:
+                break
+    return found
 
 
 def _read_pieces(rows: Rows, into: dict[bytes, list[bytes]]) -> None:

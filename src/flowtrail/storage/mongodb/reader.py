@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pymongo import ASCENDING, timeout
+from pymongo import timeout
 
 from flowtrail.model.statuses import RELATIONS
 from flowtrail.projection.cells import Cell, CellKey
@@ -21,7 +21,7 @@ from flowtrail.storage.mongodb import cells
 from flowtrail.storage.mongodb.beside import Beside, Read, read_definitions
 from flowtrail.storage.mongodb.changelog import read_changed
 from flowtrail.storage.mongodb.connection import PATIENCE_S, Client, Document, store_errors
-from flowtrail.storage.mongodb.many import read_links, read_many
+from flowtrail.storage.mongodb.many import read_links, read_many, read_next
 from flowtrail.storage.mongodb.names import TENANT_BYTES, Tenants, read_cohorts
 from flowtrail.storage.mongodb.present import unpack_position
 from flowtrail.storage.mongodb.reading import Rows
@@ -33,7 +33,6 @@ from flowtrail.storage.mongodb.rows import (
     id_of,
     tenant_key,
     tenant_of,
-    transaction_key,
 )
 from flowtrail.storage.mongodb.schema import (
     BY_TERM,
@@ -158,16 +157,19 @@ class MongoReader:
             return read_definitions(Read(self._snapshots.views(), None, number, tenant), kind)
 
     def iter_states(self, tenant: str | None = None) -> Iterator[Stored]:
-        with self._snapshot("reading states") as at:
+        with store_errors("reading states"):
             numbers = self._tenants.all()
-            names = sorted(numbers) if tenant is None else [tenant] if tenant in numbers else []
-            for name in names:
-                rows = self._rows(at, name, numbers[name])
-                low = transaction_key(numbers[name], b"\0" * ID_BYTES)
-                high = transaction_key(numbers[name], b"\xff" * ID_BYTES)
-                found = at.views[TRANSACTIONS].find({"_id": {"$gte": low, "$lte": high}}, session=at.session)
-                for row in found.sort("_id", ASCENDING):
-                    yield rows.whole(row)
+        names = sorted(numbers) if tenant is None else [tenant] if tenant in numbers else []
+        for name in names:
+            after = b"\0" * ID_BYTES
+            while found := self._next_states(name, numbers[name], after):
+                yield from found
+                after = found[-1].id
+
+    def _next_states(self, tenant: str, number: int, after: bytes) -> list[Stored]:
+        # MongoDB keeps a moment for five minutes, which a walk of all states may well take.
+        with self._snapshot("reading states") as at:
+            return read_next(self._rows(at, tenant, number), after)
 
     def iter_terms(self, tenant: str) -> Iterator[tuple[str, int, bytes]]:
         with self._snapshot("reading terms") as at:

@@ -18,7 +18,7 @@ from flowtrail.storage.interface import (
 )
 from flowtrail.storage.sqlite.cells import iter_cells, read_cells
 from flowtrail.storage.sqlite.changelog import read_changed
-from flowtrail.storage.sqlite.many import read_links, read_many
+from flowtrail.storage.sqlite.many import read_links, read_many, read_next
 from flowtrail.storage.sqlite.pool import ReadPool
 from flowtrail.storage.sqlite.snapshot import STORED_COLUMNS, Snapshot
 from flowtrail.storage.sqlite.views import unpack_position
@@ -112,19 +112,18 @@ class SqliteReader:
 
     def iter_states(self, tenant: str | None = None) -> Iterator[Stored]:
         with self._pool.snapshot() as snapshot:
-            names = snapshot.names
-            names.load_tenants(snapshot.connection)
-            for name in sorted(names.tenants) if tenant is None else [tenant]:
-                yield from self._states(snapshot, name)
+            snapshot.names.load_tenants(snapshot.connection)
+            names = sorted(snapshot.names.tenants)
+        for name in names if tenant is None else [tenant]:
+            after = b""
+            while found := self._next_states(name, after):
+                yield from found
+                after = found[-1].id
 
-    @staticmethod
-    def _states(snapshot: Snapshot, tenant: str) -> Iterator[Stored]:
-        rows = snapshot.connection.execute(
-            f"SELECT {STORED_COLUMNS} FROM tx AS t INDEXED BY tx_id WHERE t.tenant = ? ORDER BY t.id",
-            (snapshot.names.tenants.get(tenant),),
-        )
-        for row in rows:
-            yield snapshot.stored(tenant, row, pieces=True)
+    def _next_states(self, tenant: str, after: bytes) -> list[Stored]:
+        # While a snapshot is open the log cannot be copied back: a walk of hours would let it grow for as long.
+        with self._pool.snapshot() as snapshot:
+            return read_next(snapshot, tenant, after)
 
     def iter_terms(self, tenant: str) -> Iterator[tuple[str, int, bytes]]:
         with self._pool.snapshot() as snapshot:
