@@ -44,14 +44,18 @@ FROM writer ORDER BY ordinal
 
 
 class SqliteJournal:
-    """`journal.db`. `hold` is called before the first write; it raises StoreHeld where another process writes."""
+    """`journal.db`. `hold` is called before the first write; it raises StoreHeld where another process writes.
+    `known` gives the greatest ordinal that the views know of."""
 
     durability = "disk"
 
-    def __init__(self, path: Path, pool: ReadPool, hold: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, pool: ReadPool, hold: Callable[[], None], known: Callable[[], int]
+    ) -> None:
         self._path = path
         self._pool = pool
         self._hold = hold
+        self._known = known
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._log: Log
@@ -97,8 +101,15 @@ class SqliteJournal:
 
     def register(self, tenant: str, name: str) -> Writer:
         find = "SELECT ordinal FROM writer WHERE tenant = ? AND name = ?"
+        # Where an older copy of the journal was put back, the views were folded further than it goes: they would take
+        # the pages of a writer under an ordinal that they know for folded.
+        known = self._known()
         with self._writing() as connection:
-            connection.execute("INSERT OR IGNORE INTO writer (tenant, name) VALUES (?, ?)", (tenant, name))
+            connection.execute(
+                "INSERT OR IGNORE INTO writer (ordinal, tenant, name)"
+                " SELECT max(coalesce(max(ordinal), 0), ?) + 1, ?, ? FROM writer",
+                (known, tenant, name),
+            )
             return Writer(connection.execute(find, (tenant, name)).fetchone()[0], tenant, name)
 
     def append(self, pages: Sequence[Page]) -> None:

@@ -1,9 +1,10 @@
 """The SQLite store, composed: a directory with `journal.db`, `views.db` and a lock."""
 
+import logging
 from pathlib import Path
 
 from flowtrail.model.clock import Clock, now_us
-from flowtrail.model.errors import StoreMissing, StoreUnavailable
+from flowtrail.model.errors import StoreError, StoreMissing, StoreUnavailable
 from flowtrail.storage.health import Health
 from flowtrail.storage.sqlite.connection import store_errors, sync_directory
 from flowtrail.storage.sqlite.files import ViewsFiles
@@ -14,6 +15,8 @@ from flowtrail.storage.sqlite.pool import ReadPool
 from flowtrail.storage.sqlite.producers import SqliteProducers
 from flowtrail.storage.sqlite.reader import SqliteReader
 from flowtrail.storage.sqlite.views import SqliteViewWriter
+
+log = logging.getLogger(__name__)
 
 
 class SqliteStore:
@@ -30,7 +33,7 @@ class SqliteStore:
         self._files = ViewsFiles(self._directory)
         self._views = ReadPool(self._files.present, self._files.opening)
         self._pages = ReadPool(self._directory / "journal.db")
-        self.journal = SqliteJournal(self._directory / "journal.db", self._pages, self.hold)
+        self.journal = SqliteJournal(self._directory / "journal.db", self._pages, self.hold, self._known)
         self.transactions = self.cells = self.changes = SqliteReader(self._views)
         self.producers = SqliteProducers(self._views)
 
@@ -51,6 +54,14 @@ class SqliteStore:
             with store_errors(f"locking {self._directory}"):
                 self._hold.take()
 
+    def _known(self) -> int:
+        try:
+            return max(self.changes.visible(), default=0)
+        except StoreError as error:
+            # Records are taken whatever becomes of the views, which can be made again.
+            log.warning("how far the views are folded cannot be read: %s", error)
+            return 0
+
     def view_writer(self) -> SqliteViewWriter:
         return SqliteViewWriter(self._files, self._files.present, self._clock)
 
@@ -63,9 +74,10 @@ class SqliteStore:
         return health_of(self._directory, [self._pages, self._views])
 
     def close(self) -> None:
-        self.journal.close()
         self._pages.close()
         self._views.close()
+        # Last: whoever only reads cannot copy the log back, and the journal is to be one file afterwards.
+        self.journal.close()
         self._hold.give_back()
 
 
