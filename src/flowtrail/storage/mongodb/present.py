@@ -21,6 +21,7 @@ from flowtrail.storage.mongodb.schema import META, VIEWS_LAYOUT, Names
 KEPT_EPOCHS: Final = 200
 """Ends of epochs that are remembered; a live reader from before starts over."""
 _ID: Final = "views"
+_OVERTAKEN: Final = "another rebuild or another lease began after this one"
 
 _encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 _decode_position: Final = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
@@ -146,19 +147,46 @@ class Present:
             if changed.matched_count:
                 return gone
 
+    def refuse_overtaken(self, generation: str, lease: Lease) -> None:
+        """Raises: LeaseLost when another rebuild began since this generation's, or `lease` is not the newest."""
+        held = self.read()
+        if (held["next"], held["epoch"]) != (generation, lease.epoch):
+            raise LeaseLost(_OVERTAKEN)
+
     def switch(self, generation: str, lease: Lease) -> str:
-        """Let readers see a generation that was being built; the one they saw until now.
+        """Let readers see a generation that was being built; the one they saw until now, which stays named here until
+        it is dropped (`forget`, or `leave` where that was never done).
 
         Raises: LeaseLost when another rebuild began since, or `lease` is not the newest.
         """
         old: str = self.read()["current"]
         held = self._collection.find_one_and_update(
             {"_id": _ID, "next": generation, "current": old, "epoch": lease.epoch},
-            [{"$set": {"current": generation, "next": None}}, {"$unset": f"generations.{old}"}],
+            {"$set": {"current": generation, "next": None}},
         )
         if held is None:
-            raise LeaseLost("another rebuild or another lease began after this one")
+            raise LeaseLost(_OVERTAKEN)
         return old
+
+    def forget(self, generation: str) -> None:
+        """Name a generation no more that was dropped."""
+        self._collection.update_one(
+            {"_id": _ID, "current": {"$ne": generation}, "next": {"$ne": generation}},
+            {"$unset": {f"generations.{generation}": ""}},
+        )
+
+    def leave(self, lease: Lease) -> list[str]:
+        """Name the generation that is read alone, for who has taken the lease of it: no rebuild goes on, and no switch.
+        What others there were, for the caller to drop."""
+        held = self.read()
+        gone = [each for each in held["generations"] if each != held["current"]]
+        if not gone:
+            return []
+        changed = self._collection.update_one(
+            {"_id": _ID, "epoch": lease.epoch, "current": held["current"], "next": held["next"]},
+            {"$set": {"next": None}, "$unset": {f"generations.{each}": "" for each in gone}},
+        )
+        return gone if changed.matched_count else []
 
 
 def usable(state: Document) -> bool:

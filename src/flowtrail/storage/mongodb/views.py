@@ -110,6 +110,8 @@ class MongoViewWriter:
             self.forget()
             self._session = self._session or new_session(self._client)
             self.lease = self._present.acquire(holder, ttl_s, self._clock, self._session.session_id)
+            if self.lease is not None and self.generation is None:
+                self._drop(self._present.leave(self.lease))
             return self.lease
 
     def release(self, lease: Lease) -> None:
@@ -248,8 +250,7 @@ class MongoViewWriter:
             generation = new_generation()
             views = Views(self._database, generation)
             in_transaction(self._client, views.create, LOCAL)
-            for gone in self._present.begin(generation, fresh_generation()):
-                Views(self._database, gone).drop()
+            self._drop(self._present.begin(generation, fresh_generation()))
             return MongoViewWriter(self._client, self._database, self._tenants, self._clock, generation)
 
     def finish_rebuild(self, rebuilt: ViewWriter) -> None:
@@ -258,6 +259,8 @@ class MongoViewWriter:
             generation = rebuilt.generation
             if generation is None or rebuilt.lease is None:
                 raise LeaseLost("the rebuilt views were not folded under the newest lease")
+            # Who was overtaken finds that out before collections are made again that somebody else dropped.
+            self._present.refuse_overtaken(generation, rebuilt.lease)
             with self._kept_up(rebuilt.lease, generation):
                 Views(self._database, generation).index()
             reach("inside_switch")
@@ -265,7 +268,12 @@ class MongoViewWriter:
             rebuilt.generation = None
             self.forget()
             sleep_s(DROP_GRACE_S)
-            Views(self._database, old).drop()
+            self._drop([old])
+            self._present.forget(old)
+
+    def _drop(self, generations: Sequence[str]) -> None:
+        for generation in generations:
+            Views(self._database, generation).drop()
 
     @contextmanager
     def _kept_up(self, lease: Lease, generation: str) -> Iterator[None]:
