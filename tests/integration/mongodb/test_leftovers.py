@@ -1,8 +1,11 @@
-"""What a process that died left of views is dropped by whoever goes on."""
+"""What a process that died left of views, and views that another Flowtrail made."""
+
+from types import SimpleNamespace
 
 import pytest
 
-from flowtrail.model.errors import LeaseLost
+from flowtrail.model.errors import LeaseLost, StoreTooNew, StoreUnavailable
+from flowtrail.storage.mongodb.store import require_usable
 from tests.support.folding import Folder
 from tests.support.records import an_order, order_id
 
@@ -54,3 +57,25 @@ def test_a_switch_leaves_the_new_views_alone(folder, database):
     folder.writer.finish_rebuild(rebuilt)
 
     assert list(database["meta"].find_one({"_id": "views"})["generations"]) == list(generations(database))
+
+
+@pytest.mark.parametrize("field", ["projection", "layout"])
+def test_views_of_a_newer_flowtrail_are_refused_and_their_lease_is_left_to_those_who_know_them(
+    store, reading, opened, database, field
+):
+    generation = reading.changes.revision().generation
+    database["meta"].update_one({"_id": "views"}, {"$inc": {f"generations.{generation}.{field}": 1}})
+
+    with pytest.raises(StoreTooNew, match="upgrade"):
+        opened()
+    with pytest.raises(StoreTooNew, match="upgrade"):
+        store.view_writer().acquire("old", 5)
+
+    assert database["meta"].find_one({"_id": "views"})["holder"] is None
+
+
+def test_a_server_that_cannot_read_snapshots_is_refused():
+    old = SimpleNamespace(admin=SimpleNamespace(command=lambda _: {"maxWireVersion": 9, "setName": "rs0"}))
+
+    with pytest.raises(StoreUnavailable, match="upgrade"):
+        require_usable(old, "mongodb://old/flowtrail")

@@ -12,7 +12,7 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
 from flowtrail.model.clock import MICROS, Clock
-from flowtrail.model.errors import LeaseLost, StoreUnavailable
+from flowtrail.model.errors import LeaseLost, StoreTooNew, StoreUnavailable
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.interface import Lease, Position
 from flowtrail.storage.mongodb.connection import Document, end_transactions
@@ -54,9 +54,12 @@ class Present:
     def acquire(self, holder: str, ttl_s: float, clock: Clock, session_id: Mapping[str, Any]) -> Lease | None:
         """Take the lease when it is free, ours or has run out; durable on return. Writes will be made in the session
         of that id; what the holder before left open in his is aborted, since he was killed or is too late.
+
+        Raises: StoreTooNew: whoever cannot write the views would keep the lease from those that can.
         """
         while True:
             held = self.read()
+            refuse_newer(held)
             now = clock()
             if held["holder"] not in {None, holder} and now < held["expires"]:
                 return None
@@ -187,6 +190,16 @@ class Present:
             {"$set": {"next": None}, "$unset": {f"generations.{each}": "" for each in gone}},
         )
         return gone if changed.matched_count else []
+
+
+def refuse_newer(held: Document) -> None:
+    """Raises: StoreTooNew when the views that readers see were made by a newer Flowtrail."""
+    state = held["generations"][held["current"]]
+    if state["projection"] > PROJECTION_VERSION or state["layout"] > VIEWS_LAYOUT:
+        raise StoreTooNew(
+            f"the views were made by a newer Flowtrail (projection {state['projection']}, layout {state['layout']};"
+            f" this one knows {PROJECTION_VERSION} and {VIEWS_LAYOUT}): upgrade this one"
+        )
 
 
 def usable(state: Document) -> bool:

@@ -1,5 +1,7 @@
 """The MongoDB store, composed: one client, the journal, the readers, and writers on demand."""
 
+from typing import Final
+
 from flowtrail.model.clock import Clock, now_us
 from flowtrail.model.errors import StoreMissing, StoreUnavailable
 from flowtrail.projection.version import PROJECTION_VERSION
@@ -7,11 +9,14 @@ from flowtrail.storage.health import Health
 from flowtrail.storage.mongodb.connection import Client, connect, database_name, shown, store_errors
 from flowtrail.storage.mongodb.journal import MongoJournal
 from flowtrail.storage.mongodb.names import Tenants
-from flowtrail.storage.mongodb.present import Present, usable
+from flowtrail.storage.mongodb.present import Present, refuse_newer, usable
 from flowtrail.storage.mongodb.producers import MongoProducers
 from flowtrail.storage.mongodb.reader import MongoReader
 from flowtrail.storage.mongodb.schema import COHORTS, JOURNAL, VIEWS, Names, Views, prepare
 from flowtrail.storage.mongodb.views import MongoViewWriter
+
+SNAPSHOTS_WIRE_VERSION: Final = 13
+"""MongoDB 5.0's, the first that reads snapshots outside transactions."""
 
 
 class MongoStore:
@@ -31,9 +36,10 @@ class MongoStore:
         client = connect(self._url)
         try:
             with store_errors(f"opening {shown(self._url)}"):
-                _require_transactions(client, shown(self._url))
+                require_usable(client, shown(self._url))
                 database = client[self._name]
                 prepare(client, database, create=create)
+                refuse_newer(Present(database).read())
         except BaseException:
             client.close()
             raise
@@ -94,8 +100,12 @@ class MongoStore:
         return self._client
 
 
-def _require_transactions(client: Client, url: str) -> None:
+def require_usable(client: Client, url: str) -> None:
     hello = client.admin.command("hello")
+    if hello["maxWireVersion"] < SNAPSHOTS_WIRE_VERSION:
+        raise StoreUnavailable(
+            f"{url} is older than MongoDB 5.0, and cannot read what was there at one moment: upgrade it"
+        )
     if not (hello.get("setName") or hello.get("msg") == "isdbgrid"):
         raise StoreUnavailable(
             f"{url} is a single server without transactions: start it with --replSet and run rs.initiate() once"
