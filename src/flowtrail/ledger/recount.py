@@ -37,6 +37,8 @@ Stamped = tuple[tuple[int, str, int], bytes]
 
 _TALLY_EVERY: Final = 2_000
 """Transactions counted at once: enough for the columns to pay, few enough to find the one that cannot be."""
+_TALLY_EXECUTIONS: Final = 20_000
+"""Executions of them, which are held until they are counted: of long ones fewer."""
 _OBJECT_BYTES: Final = 200
 
 
@@ -187,11 +189,13 @@ class Recount:
     def __init__(self, into: Runs, side: int) -> None:
         self._into, self._side = into, side
         self._waiting: list[tuple[str, Refold]] = []
+        self._executions = 0
 
     def add(self, tenant: str, folded: Refold) -> None:
         """Count a transaction."""
         self._waiting.append((tenant, folded))
-        if len(self._waiting) >= _TALLY_EVERY:
+        self._executions += len(folded.state.executions)
+        if len(self._waiting) >= _TALLY_EVERY or self._executions >= _TALLY_EXECUTIONS:
             self.flush()
 
     def flush(self) -> None:
@@ -205,6 +209,7 @@ class Recount:
             for tenant, folded in self._waiting:
                 self._alone(tenant, folded)
         self._waiting = []
+        self._executions = 0
 
     def _alone(self, tenant: str, folded: Refold) -> None:
         try:

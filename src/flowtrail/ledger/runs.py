@@ -5,7 +5,8 @@ A check compares two sides that may be larger than memory; both go in here, and 
 
 import heapq
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from operator import itemgetter
 from typing import IO, Any, Final
 
@@ -14,7 +15,12 @@ import zstandard
 
 MOST_ROWS: Final = 200_000
 MOST_BYTES: Final = 64 * 1024 * 1024
+MOST_FILES: Final = 64
+"""Temporary files of one level; so many are merged into one of the next. A process may open some 1,000, and of each a
+block is in memory."""
 _BLOCK_ROWS: Final = 1_000
+_BLOCK_BYTES: Final = 1024 * 1024
+"""Of what rows hold in memory: those with large values stand in smaller blocks."""
 
 Key = tuple[Any, ...]
 Row = tuple[Key, Any]
@@ -32,7 +38,9 @@ class Runs:
         self._most_rows, self._most_bytes = most_rows, most_bytes
         self._rows: list[Row] = []
         self._bytes = 0
-        self._spilled: list[IO[bytes]] = []
+        self._block_rows = _BLOCK_ROWS
+        self._spilled: list[list[IO[bytes]]] = []
+        """By level."""
 
     def add(self, key: Key, value: Any = None, size_bytes: int = 0) -> None:
         """Take a row in; `size_bytes` is about what its value holds in memory."""
@@ -44,7 +52,7 @@ class Runs:
     def groups(self) -> Iterator[tuple[Key, list[Any]]]:
         """The values of each key, keys ascending; values in no particular order."""
         self._rows.sort(key=_first)
-        runs = [_read(file) for file in self._spilled]
+        runs = [_read(file) for files in self._spilled for file in files]
         held: Key | None = None
         values: list[Any] = []
         for key, value in heapq.merge(iter(self._rows), *runs, key=_first) if runs else self._rows:
@@ -59,19 +67,43 @@ class Runs:
     def close(self) -> None:
         """Give memory and temporary files back."""
         self._rows = []
-        for file in self._spilled:
-            file.close()
+        for files in self._spilled:
+            _close(files)
         self._spilled = []
+        self._bytes = 0
 
     def _spill(self) -> None:
         self._rows.sort(key=_first)
-        compress = zstandard.ZstdCompressor(level=1).compress
-        file = tempfile.TemporaryFile(prefix="flowtrail-check-")  # noqa: SIM115 -- it lives as long as the run does
-        for first in range(0, len(self._rows), _BLOCK_ROWS):
-            block = compress(_encode(self._rows[first : first + _BLOCK_ROWS]))
-            file.write(len(block).to_bytes(4, "big") + block)
-        self._spilled.append(file)
+        held = _BLOCK_BYTES * len(self._rows) // max(self._bytes, 1)
+        self._block_rows = max(min(self._block_rows, held), 1)
+        self._put(0, self._rows)
         self._rows, self._bytes = [], 0
+
+    def _put(self, level: int, rows: Iterable[Row]) -> None:
+        """Keep sorted rows in a file of that level."""
+        if level == len(self._spilled):
+            self._spilled.append([])
+        files = self._spilled[level]
+        files.append(_written(rows, self._block_rows))
+        if len(files) >= MOST_FILES:
+            self._put(level + 1, heapq.merge(*map(_read, files), key=_first))
+            _close(files)
+            files.clear()
+
+
+def _written(rows: Iterable[Row], block_rows: int) -> IO[bytes]:
+    compress = zstandard.ZstdCompressor(level=1).compress
+    file = tempfile.TemporaryFile(prefix="flowtrail-check-")  # noqa: SIM115 -- it lives as long as the run does
+    rest = iter(rows)
+    while some := list(islice(rest, block_rows)):
+        block = compress(_encode(some))
+        file.write(len(block).to_bytes(4, "big") + block)
+    return file
+
+
+def _close(files: Iterable[IO[bytes]]) -> None:
+    for file in files:
+        file.close()
 
 
 def _read(file: IO[bytes]) -> Iterator[Row]:
