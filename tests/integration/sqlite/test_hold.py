@@ -1,14 +1,17 @@
 """One process writes the journal of a SQLite store; others are told who."""
 
+import fcntl
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
 
 from flowtrail.model.errors import StoreHeld
+from flowtrail.storage.sqlite.lock import find_holder
 from tests.support.opaque import opaque_page
 from tests.support.records import an_order, order_id
 
@@ -100,3 +103,13 @@ def test_projecting_and_reading_need_no_hold(holder, store, folder, reading):
     folder.tell("acme", *an_order(1))
 
     assert reading.transactions.find("acme", order_id(1)) is not None
+
+
+def test_who_looks_for_a_holder_is_not_taken_for_one(store, directory):
+    handle = os.open(directory / "lock", os.O_RDONLY | os.O_CREAT)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    threading.Timer(0.05, os.close, [handle]).start()
+
+    store.hold()
+
+    assert find_holder(directory).pid == os.getpid()

@@ -12,9 +12,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
 
+from flowtrail.model.clock import monotonic_s, sleep_s
 from flowtrail.model.errors import StoreHeld
 
 NAME: Final = "lock"
+LOOKED_AT_S: Final = 0.2
+"""Whoever looks who holds the store (`find_holder`) locks it for an instant, and is not taken for a holder."""
 
 
 class Holder(NamedTuple):
@@ -72,15 +75,20 @@ class Hold:
 
     def _lock(self) -> int:
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        until = monotonic_s() + LOOKED_AT_S
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(handle)
-            raise StoreHeld(_refusal(self._path)) from error
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    if monotonic_s() > until:
+                        raise StoreHeld(_refusal(self._path)) from error
+                    sleep_s(LOOKED_AT_S / 20)
+                else:
+                    return handle
         except BaseException:
             os.close(handle)
             raise
-        return handle
 
 
 def _refusal(path: Path) -> str:
