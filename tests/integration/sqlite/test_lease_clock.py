@@ -33,3 +33,17 @@ def test_every_write_renews_the_lease(kind, tmp_path):
     clock.now += 5 * SECOND
     assert other.acquire("two", 5).epoch == lease.epoch + 1
     store.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "memory"])
+def test_a_lease_of_a_dead_holder_runs_out_although_the_clock_was_set_back(kind, tmp_path):
+    clock = Clock()
+    store = SqliteStore(tmp_path, clock=clock) if kind == "sqlite" else MemoryStore("", clock)
+    store.open()
+    lease = store.view_writer().acquire("one", 5)
+
+    clock.now -= 1 * SECOND
+    assert store.view_writer().acquire("two", 5) is None
+    clock.now -= 3_600 * SECOND
+    assert store.view_writer().acquire("two", 5).epoch == lease.epoch + 1
+    store.close()
