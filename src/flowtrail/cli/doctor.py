@@ -25,8 +25,9 @@ from flowtrail.ledger.report import page_place
 from flowtrail.model.clock import monotonic_s, now_us
 from flowtrail.model.errors import FlowtrailError, Refusal, StoreMissing, StoreTooNew, counted
 from flowtrail.projection.version import PROJECTION_VERSION
-from flowtrail.storage import open_store, shown
+from flowtrail.storage import open_store
 from flowtrail.storage.interface import Store
+from flowtrail.storage.urls import shown
 
 _LEAST_FREE: Final = 1 << 30
 _SLOW_FSYNC_S: Final = 0.05

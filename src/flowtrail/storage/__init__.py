@@ -2,6 +2,7 @@
 
 from flowtrail.model.errors import Refusal, StoreUnavailable
 from flowtrail.storage.interface import Store
+from flowtrail.storage.urls import shown
 
 DEFAULT_STORE = "sqlite:./flowtrail-data"
 ALLOWED = "sqlite:DIRECTORY, mongodb://…/DATABASE or memory:"
@@ -18,14 +19,6 @@ def open_store(url: str, *, create: bool = True, address: str = "", held: bool =
     store = _made(url, address, held=held)
     store.open(create=create)
     return store
-
-
-def shown(url: str) -> str:
-    """A store's URL without its password."""
-    scheme, separator, rest = url.partition("://")
-    user, at, place = rest.rpartition("@")
-    name, colon, _ = user.partition(":")
-    return f"{scheme}://{name}:…@{place}" if separator and at and colon else url
 
 
 def _made(url: str, address: str, *, held: bool) -> Store:

@@ -20,9 +20,10 @@ from flowtrail.model.errors import (
     StoreUnavailable,
 )
 from flowtrail.storage import open_store
-from flowtrail.storage.mongodb.connection import shown, translated
+from flowtrail.storage.mongodb.connection import translated
 from flowtrail.storage.mongodb.schema import SCHEMA_VERSION, Views
 from flowtrail.storage.mongodb.store import MongoStore
+from flowtrail.storage.urls import shown
 from tests.support.folding import Folder
 from tests.support.records import an_order, order_id
 
@@ -35,11 +36,21 @@ def test_a_url_without_a_database_is_refused_before_anything_is_connected(url):
     assert refused.value.code == "database_missing"
 
 
-def test_a_url_that_cannot_be_understood_is_refused():
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb://localhost:99999/flowtrail",
+        "mongodb://me:sec[ret@localhost/flowtrail",
+        "mongodb://[::1/flowtrail",
+        "mongodb://me:sec]ret@localhost/flowtrail",
+    ],
+)
+def test_a_url_that_cannot_be_understood_is_refused(url):
     with pytest.raises(Refusal) as refused:
-        MongoStore("mongodb://localhost:99999/flowtrail").open()
+        MongoStore(url).open()
 
     assert refused.value.code == "invalid_store"
+    assert "ret" not in str(refused.value.received)
 
 
 def test_a_server_that_does_not_answer_is_unavailable():
@@ -51,6 +62,15 @@ def test_a_server_that_does_not_answer_is_unavailable():
 
 def test_a_password_is_never_shown():
     assert shown("mongodb://me:secret@host:1/d?w=1") == "mongodb://me:…@host:1/d?w=1"
+
+
+@pytest.mark.parametrize("password", ["sec#ret", "sec/ret", "sec?ret", "sec:ret"])
+def test_a_password_that_was_not_escaped_is_not_shown_either(password):
+    with pytest.raises(Refusal) as refused:
+        MongoStore(f"mongodb://me:{password}@localhost/flowtrail").open()
+
+    assert "ret" not in str(refused.value.received)
+    assert "ret" not in refused.value.message
 
 
 def test_a_database_without_a_store_is_missing_unless_it_may_be_created(mongodb_url, database):

@@ -20,6 +20,7 @@ from pymongo.write_concern import WriteConcern
 
 from flowtrail.model.clock import monotonic_s
 from flowtrail.model.errors import Refusal, StoreError, StoreFull, StoreUnavailable
+from flowtrail.storage.urls import shown
 
 Document = dict[str, Any]
 Client = MongoClient[Document]
@@ -48,19 +49,18 @@ _DENIED: Final = frozenset({13, 18, 8000})
 
 def database_name(url: str) -> str:
     """The database that a URL names. Raises: Refusal when it names none."""
-    name = urlsplit(url).path.strip("/")
+    try:
+        name = urlsplit(url).path.strip("/")
+    except ValueError as error:
+        raise _wrong(url, error) from error
     if not name or "/" in name:
         allowed = "mongodb://HOST[:PORT]/DATABASE[?replicaSet=NAME]"
         raise Refusal("database_missing", "the store's URL names no database", "store", shown(url), allowed)
     return name
 
 
-def shown(url: str) -> str:
-    """The URL without its password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=f"{parts.username}:…@{parts.netloc.rpartition('@')[2]}").geturl()
+def _wrong(url: str, error: Exception) -> Refusal:
+    return Refusal("invalid_store", f"the store's URL is wrong: {error}", "store", shown(url))
 
 
 def connect(url: str) -> Client:
@@ -87,7 +87,7 @@ def connect(url: str) -> Client:
             **options,
         )
     except (ConfigurationError, ValueError, TypeError) as error:
-        raise Refusal("invalid_store", f"the store's URL is wrong: {error}", "store", shown(url)) from error
+        raise _wrong(url, error) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from flowtrail.model.clock import Clock, now_us
 from flowtrail.model.errors import StoreMissing, StoreUnavailable
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage.health import Health
-from flowtrail.storage.mongodb.connection import Client, connect, database_name, shown, store_errors
+from flowtrail.storage.mongodb.connection import Client, connect, database_name, store_errors
 from flowtrail.storage.mongodb.journal import MongoJournal
 from flowtrail.storage.mongodb.names import Tenants
 from flowtrail.storage.mongodb.present import Present, refuse_newer, usable
@@ -14,6 +14,7 @@ from flowtrail.storage.mongodb.producers import MongoProducers
 from flowtrail.storage.mongodb.reader import MongoReader
 from flowtrail.storage.mongodb.schema import COHORTS, JOURNAL, VIEWS, Names, Views, prepare
 from flowtrail.storage.mongodb.views import MongoViewWriter
+from flowtrail.storage.urls import shown
 
 SNAPSHOTS_WIRE_VERSION: Final = 13
 """MongoDB 5.0's, the first that reads snapshots outside transactions."""
