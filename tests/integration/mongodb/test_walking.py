@@ -10,7 +10,7 @@ from flowtrail.model.clock import sleep_s
 from flowtrail.model.conditions import AllOf, Between, HasTerm, Moment, Not
 from flowtrail.projection.terms import version_term
 from flowtrail.storage.interface import Selection
-from flowtrail.storage.mongodb import sources, walk
+from flowtrail.storage.mongodb import orders, sources, walk
 from tests.support.conditions import selections
 from tests.support.records import BASE, MANY_IDS, an_order, order_id, records
 from tests.support.reference import assert_answers_equal, new_tenant, written
@@ -25,6 +25,7 @@ def tiny_slices(monkeypatch):
     monkeypatch.setattr(walk, "LARGEST_SLICE", 3)
     monkeypatch.setattr(walk, "FIRST_COUNT", 1)
     monkeypatch.setattr(walk, "LARGEST_COUNT", 2)
+    monkeypatch.setattr(orders, "KEYS_AT_ONCE", 2)
 
 
 @pytest.fixture(params=[1, 3])
@@ -58,8 +59,8 @@ def test_slice_by_slice_a_list_equals_the_reference(
 def test_a_second_that_holds_more_than_a_slice_is_left_behind(folder, reading, tiny_slices, monkeypatch):
     """Whoever was updated in it was looked for again and again, without end."""
     monkeypatch.setattr(walk, "SMALL", 0)
-    orders = range(1, 12)
-    folder.tell("acme", *(record for number in orders for record in an_order(number, opened=BASE + number)))
+    numbers = range(1, 12)
+    folder.tell("acme", *(record for number in numbers for record in an_order(number, opened=BASE + number)))
     folder.tell(
         "acme", *(record for number in (20, 21) for record in an_order(number, opened=BASE - 9_000_000))
     )
@@ -90,3 +91,32 @@ def test_a_walk_of_all_states_takes_longer_than_mongodb_keeps_a_moment(folder, r
         admin.command("setParameter", 1, **{keep: kept})
 
     assert [stored.id for stored in found] == [order_id(number) for number in range(1, 400)]
+
+
+def test_a_step_of_any_number_of_transactions_is_read_by_commands_of_bounded_size(
+    folder, reading, monkeypatch
+):
+    """Of a log that knows days and no time a day's transactions are one step: their keys were one command."""
+    monkeypatch.setattr(walk, "SMALL", 0)
+    monkeypatch.setattr(orders, "KEYS_AT_ONCE", 10)
+    folder.tell(
+        "acme", *(record for number in range(1, 61) for record in an_order(number, opened=BASE + number))
+    )
+    asked, query = [], orders.UpdatedOrder._query
+
+    def watched(self, keys, after, rest):
+        asked.append(len(keys))
+        return query(self, keys, after, rest)
+
+    monkeypatch.setattr(orders.UpdatedOrder, "_query", watched)
+    selection = Selection("acme", Moment(BASE), sort="updated", limit=7, budget_s=None)
+    found = []
+    while True:
+        page = reading.transactions.select(selection)
+        found += [row.id for row in page.rows]
+        if page.next is None:
+            break
+        selection = replace(selection, after=page.next)
+
+    assert found == [order_id(number) for number in range(60, 0, -1)]
+    assert max(asked) <= 10

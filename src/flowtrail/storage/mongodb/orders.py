@@ -1,8 +1,8 @@
 """Orders in which a list's candidates come: each gives the next n below a key, newest first, and where they end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pymongo import DESCENDING
 
@@ -17,6 +17,12 @@ Key = tuple[int, bytes]
 End = Callable[[], Key | None]
 """The last candidate of a slice, None when nothing can follow it; asked only when the page is not full yet."""
 Slice = tuple[Sequence[tuple[Key, Document]], End]
+
+
+ALL: Final = 1 << 31
+"""As many rows as there are."""
+KEYS_AT_ONCE: Final = 50_000
+"""Keys in one command, which takes 16 MB: of a log that knows days and no time, a day's transactions are one step."""
 
 
 class Order(Protocol):
@@ -132,18 +138,26 @@ class UpdatedOrder:
 
     def slice(self, after: Key | None, size: int, rest: Filter, wanted: int) -> Slice:
         keys, last = self._steps(after, size)
-        found = self._rows.views[TRANSACTIONS].find(
-            self._query(keys, after, rest), HEADERS, session=self._rows.session
-        )
-        rows = sorted((((row["u"], row["_id"]), row) for row in found), key=itemgetter(0), reverse=True)
+        rows: list[tuple[Key, Document]] = []
+        for some in _in_parts(keys):
+            found = self._rows.views[TRANSACTIONS].find(
+                self._query(some, after, rest), HEADERS, session=self._rows.session
+            )
+            if wanted < ALL:
+                found = found.sort([("u", DESCENDING), ("_id", DESCENDING)]).limit(wanted)
+            rows += [((row["u"], row["_id"]), row) for row in found]
+        rows.sort(key=itemgetter(0), reverse=True)
         return rows, lambda: last
 
     def count(self, after: Key | None, size: int, rest: Filter) -> tuple[int, Key | None]:
         keys, last = self._steps(after, size)
-        counted = self._rows.views[TRANSACTIONS].count_documents(
-            self._query(keys, after, rest), session=self._rows.session
-        )
-        return counted, last
+        counted = [
+            self._rows.views[TRANSACTIONS].count_documents(
+                self._query(some, after, rest), session=self._rows.session
+            )
+            for some in _in_parts(keys)
+        ]
+        return sum(counted), last
 
     def total(self) -> int | None:
         return None
@@ -177,6 +191,11 @@ class UpdatedOrder:
     def _keys(self, bounds: Filter, limit: int) -> list[bytes]:
         found = self._rows.views[UPDATED].find({"_id": bounds}, session=self._rows.session)
         return [row["_id"] for row in found.sort("_id", DESCENDING).limit(limit)]
+
+
+def _in_parts(keys: list[bytes]) -> Iterator[list[bytes]]:
+    for first in range(0, len(keys), KEYS_AT_ONCE):
+        yield keys[first : first + KEYS_AT_ONCE]
 
 
 class SetOrder:

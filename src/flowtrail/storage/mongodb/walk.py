@@ -20,7 +20,7 @@ from flowtrail.storage.mongodb.changelog import count_changed
 from flowtrail.storage.mongodb.compile import COLUMNS, Compiled, Compiler, Filter, all_of
 from flowtrail.storage.mongodb.connection import Document
 from flowtrail.storage.mongodb.names import Cohort
-from flowtrail.storage.mongodb.orders import EndedOrder, OpenedOrder, Order, SetOrder, UpdatedOrder
+from flowtrail.storage.mongodb.orders import ALL, EndedOrder, OpenedOrder, Order, SetOrder, UpdatedOrder
 from flowtrail.storage.mongodb.reading import Rows
 from flowtrail.storage.mongodb.rows import decode_header, id_of
 from flowtrail.storage.mongodb.sources import COUNT_BOUND, SMALL, Source, Sources, everything
@@ -33,7 +33,6 @@ LARGEST_COUNT: Final = 8_192
 """A count looks at twice as many each time: asking documents takes 5 to 10 µs each, and one that will not end in time
 is to be known as such within some 10 ms."""
 CHECK_EVERY: Final = 256
-ALL: Final = 1 << 31
 
 Key = tuple[int, bytes]
 """Instant and transaction key: where a walk stands. Walks go down."""
