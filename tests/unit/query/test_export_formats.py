@@ -63,6 +63,22 @@ def test_what_spreadsheets_would_run_is_text(mark):
         assert dangerous == []
 
 
+@pytest.mark.parametrize("name", ["flowtrail:created_at", "flowtrail:deadline_at", "flowtrail:started_at"])
+def test_what_is_called_like_an_instant_of_ours_is_text_all_the_same(name, tmp_path):
+    evil = '"/></event><event> 1 < 2 & 3'
+    records = told(details={name: evil})
+    records[0] |= {"attributes": {name: evil}, "created_at": None, "at": BASE}
+    store = filled(canonical(records))
+
+    (trace,) = valid_xes(write_export(store, tmp_path / "log.xes", "xes")).findall("trace")
+    log = valid_ocel(write_export(store, tmp_path / "log.json", "ocel2-json"))
+
+    for told_of in (trace, trace.find("event")):
+        assert [each.get("value") for each in told_of.findall("string") if each.get("key") == name] == [evil]
+    for owner in (*log.object_types, *log.event_types):
+        assert {each.name: each.type for each in owner.attributes}[name] == "string"
+
+
 def test_a_negative_value_stays_a_number():
     records = told()
     records[0] |= {"value": "-12.50", "currency": "EUR"}

@@ -22,8 +22,15 @@ _SHOWN: Final = (
     *("flow", "version", "object_type", "object_id", "status", "attempt", "reason", "predicate", "trace"),
     *("created_at", "ended_at", "deadline_at", "value", "currency"),
 )
-INSTANTS: Final = frozenset({"flowtrail:created_at", "flowtrail:ended_at", "flowtrail:deadline_at"})
+_INSTANTS: Final = frozenset({"created_at", "ended_at", "deadline_at"})
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Instant(str):
+    """An instant as we write it. An attribute's or a detail's text is never one, whatever it is called and says."""
+
+    __slots__ = ()
+
 
 Moment = tuple[str, int]
 """What happened to an execution, and when: "queued", "started", or its final status."""
@@ -34,7 +41,7 @@ def transaction_facts(stored: Stored, state: State) -> Iterator[tuple[str, Any]]
     item = transaction_item(stored, state)
     for name in _SHOWN:
         if item[name] is not None:
-            yield f"{NAMESPACE}:{name}", item[name]
+            yield f"{NAMESPACE}:{name}", Instant(item[name]) if name in _INSTANTS else item[name]
     for name, value in item["keys"].items():
         yield f"{NAMESPACE}:key.{name}", value
     for name, value in item["attributes"].items():

@@ -21,7 +21,7 @@ from flowtrail.projection.registers import merged_block
 from flowtrail.projection.state import State
 from flowtrail.query.export.asking import Asked, Linked
 from flowtrail.query.export.facts import (
-    INSTANTS,
+    Instant,
     carried,
     execution_facts,
     moments,
@@ -163,7 +163,10 @@ def _event(held: BlockRecord | list[BlockRecord], types: _Types) -> dict[str, An
     owner = record.block or UNNAMED
     facts = chain(
         [(STATEMENTS, statement_lines(execution_statements(held)))],
-        [(f"flowtrail:{what}_at", format_instant(instant)) for what, instant in moments(record)[:-1]],
+        [
+            (f"flowtrail:{what}_at", Instant(format_instant(instant)))
+            for what, instant in moments(record)[:-1]
+        ],
         [] if record.worker is None else [("flowtrail:worker", record.worker)],
         execution_facts(record),
     )
@@ -183,22 +186,19 @@ def _attributes(owner: str, facts: Iterable[tuple[str, Any]], types: _Types) -> 
         if name in written:
             continue
         written.add(name)
-        text, kind = _typed(name, value)
+        text, kind = _typed(value)
         if types.attribute(owner, name, kind) or name == STATEMENTS:
             yield {"name": name, "value": text}
 
 
-def _typed(name: str, value: Any) -> tuple[str, str]:
+def _typed(value: Any) -> tuple[str, str]:
     if isinstance(value, bool):
         return ("true" if value else "false"), "boolean"
     if isinstance(value, int):
         return str(value), "integer"
     if isinstance(value, float):
         return repr(value), "float"
-    return value, "time" if name in INSTANTS or name in _TIMES else "string"
-
-
-_TIMES: Final = frozenset({"flowtrail:queued_at", "flowtrail:started_at"})
+    return str(value), "time" if isinstance(value, Instant) else "string"
 
 
 def _array(items: Iterable[bytes]) -> Iterator[bytes]:

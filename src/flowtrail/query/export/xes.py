@@ -16,7 +16,7 @@ from flowtrail.projection.registers import merged_block
 from flowtrail.projection.state import State
 from flowtrail.query.export.asking import Asked, Linked
 from flowtrail.query.export.facts import (
-    INSTANTS,
+    Instant,
     carried,
     execution_facts,
     moments,
@@ -139,7 +139,7 @@ def _fact(name: str, value: Any, written: set[str]) -> str:
         return f'<int key="{key}" value="{value}"/>\n'
     if isinstance(value, float):
         return f'<float key="{key}" value="{value!r}"/>\n'
-    if name in INSTANTS:
+    if isinstance(value, Instant):
         return f'<date key="{key}" value="{value}"/>\n'
     return _attribute(key, str(value))
 
