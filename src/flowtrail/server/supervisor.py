@@ -22,6 +22,9 @@ from flowtrail.storage.interface import Store
 
 log = logging.getLogger(__name__)
 
+MODULE: Final = ("-P", "-m")
+"""How a process of ours is started: Python would look for modules in the present directory first, where a file of the
+user's that is called `flowtrail.py` or `queue.py` would be taken for ours or Python's."""
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
 STEADY_S: Final = 30.0
@@ -199,7 +202,7 @@ class ProjectorProcess(ChildProcess):
     def _begin(self) -> "subprocess.Popen[bytes]":
         # A session of its own: Ctrl-C in the terminal is for the server, which then tells the projector.
         return subprocess.Popen(
-            [sys.executable, "-m", "flowtrail.server.projecting"],
+            [sys.executable, *MODULE, "flowtrail.server.projecting"],
             env=self._environment,
             stdin=self._read_end,
             start_new_session=True,

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from flowtrail.server.settings import Settings
-from flowtrail.server.supervisor import ChildProcess, ProjectorProcess
+from flowtrail.server.supervisor import MODULE, ChildProcess, ProjectorProcess
 
 PROJECTOR_UP: Final = b"+"
 PROJECTOR_DOWN: Final = b"-"
@@ -63,7 +63,7 @@ class WorkerProcess(ChildProcess):
             with contextlib.suppress(OSError):
                 before.stdin.close()
         process = subprocess.Popen(
-            [sys.executable, "-m", "flowtrail.server.working"],
+            [sys.executable, *MODULE, "flowtrail.server.working"],
             stdin=subprocess.PIPE,
             pass_fds=(self._task.listener, self._task.wake),
             start_new_session=True,

@@ -90,6 +90,20 @@ def test_a_server_inside_a_program_takes_in_and_projects(store):
         assert client.get("/readyz").status_code == 200
 
 
+@pytest.mark.parametrize("name", ["flowtrail.py", "queue.py"])
+def test_files_of_the_present_directory_are_not_taken_for_modules(store, name, tmp_path, monkeypatch):
+    (tmp_path / name).write_text("raise SystemExit('this is not what was meant')")
+    monkeypatch.chdir(tmp_path)
+
+    with serving(store, writing=True) as url:
+        token = httpx2.post(url + "/v1/records", content=ndjson([transaction()]), headers=NDJSON).json()[
+            "token"
+        ]
+        answer = httpx2.get(url + "/v1/transactions", headers={"Flowtrail-After": token}, timeout=30)
+
+    assert answer.json()["total"] == 1
+
+
 def test_when_it_is_left_what_was_taken_in_is_visible_and_the_store_is_free(store):
     with serving(store, writing=True) as url:
         httpx2.post(url + "/v1/records", content=ndjson([transaction()]), headers=NDJSON)

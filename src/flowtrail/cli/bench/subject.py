@@ -54,7 +54,7 @@ class Subject:
 @contextmanager
 def running(store: str, *options: str) -> Iterator[Subject]:
     """A server on `store`, stopped at the end. Raises: Failure when it does not come up."""
-    words = [sys.executable, "-m", "flowtrail", "serve", "--store", store, "--port", "0", *options]
+    words = [sys.executable, "-P", "-m", "flowtrail", "serve", "--store", store, "--port", "0", *options]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
         try:
