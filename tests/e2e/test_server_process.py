@@ -1,11 +1,13 @@
 """The server as users run it: a process, its children, its signals, and what is left when one of them dies."""
 
+import contextlib
 import json
 import re
 import signal
 import socket
 import subprocess
 import threading
+import time
 
 import httpx2
 import psutil
@@ -115,6 +117,48 @@ def test_a_request_under_way_is_finished_before_the_server_leaves(store):
         assert answer.startswith(b"HTTP/1.1 200 "), answer
         assert server.process.wait(30) == 0
     assert journaled(store) == 1
+
+
+def test_a_request_under_way_at_a_worker_is_finished_likewise(store):
+    with server_process(store, "--intake-workers", "1") as server, contextlib.ExitStack() as stack:
+        until(lambda: b'process="1"' in httpx2.get(server.url + "/metrics").content)
+        place = httpx2.URL(server.url)
+        slow = {}
+        for number in range(1, 200):
+            connection = socket.create_connection((place.host, place.port), timeout=20)
+            stack.enter_context(connection)
+            connection.sendall(posted(ndjson([transaction(number)])))
+            (writer,) = parse_token(json.loads(answered(connection).partition(b"\r\n\r\n")[2])["token"])
+            slow.setdefault(writer, connection)
+            if len(slow) == 2:
+                break
+        assert len(slow) == 2, "each process has a request under way"
+        begun = posted(ndjson([transaction(1_000)]))
+        for connection in slow.values():
+            connection.sendall(begun[:-10])
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: refused(place))
+        # The first process is done with its own, and tells the worker so.
+        for _, connection in sorted(slow.items()):
+            time.sleep(0.5)
+            connection.sendall(begun[-10:])
+            assert answered(connection).startswith(b"HTTP/1.1 200 ")
+        assert server.process.wait(30) == 0
+
+
+def posted(body):
+    return (
+        b"POST /v1/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body) + body
+    )
+
+
+def answered(connection):
+    """An answer in JSON, head and body; what came of it where the connection ends."""
+    got = b""
+    while not got.endswith(b"}") and (more := connection.recv(65_536)):
+        got += more
+    return got
 
 
 def refused(place):

@@ -89,6 +89,7 @@ class ChildProcess(ABC):
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
+        self._asked = False
         self._spawning = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher = threading.Thread(target=self._watch, name=f"{self.name}-watch", daemon=True)
@@ -112,11 +113,12 @@ class ChildProcess(ABC):
         self._watcher.start()
 
     def terminate(self) -> None:
-        """Ask it to finish and end; it is not started again."""
+        """Ask it to finish and end; it is not started again. Asked once more it would hurry."""
         self._stopping.set()
         with self._spawning:
-            process = self._process
-        if process is not None:
+            process, asked = self._process, self._asked
+            self._asked = True
+        if process is not None and not asked:
             process.terminate()
 
     def end(self, drain_s: float, hurry: signal.Signals) -> None:
