@@ -1,6 +1,8 @@
 """Where a command looks: at the server or the store it is given, and otherwise at what it finds."""
 
+import socket
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import httpx2
@@ -57,6 +59,35 @@ def test_a_server_on_the_default_port_is_found(flowtrail, told, monkeypatch):
     monkeypatch.setattr(settings, "DEFAULT_URL", told.url)
 
     assert flowtrail("show", "4711").code == 0
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:{port}", "socks5://127.0.0.1:{port}", "nonsense:1"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    flowtrail, told, monkeypatch, variable, proxy
+):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        monkeypatch.setenv(variable, proxy.format(port=listener.getsockname()[1]))
+        monkeypatch.delenv("NO_PROXY", raising=False)
+
+        asked = [flowtrail("list", *where).code for where in (("--store", told.store), ("--url", told.url))]
+        monkeypatch.setattr(settings, "DEFAULT_URL", told.url)
+        asked.append(flowtrail("list").code)
+
+        assert asked == [0, 0, 0]
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_a_proxy_that_cannot_be_used_is_told_as_that(flowtrail, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+
+    answered = flowtrail("list", "--url", "http://flowtrail.example")
+
+    assert answered.code == 2
+    assert answered.err.startswith("flowtrail: the proxy that the environment names cannot be used: ")
 
 
 def test_without_server_and_store_it_says_how_to_get_one(flowtrail):

@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from flowtrail.cli import settings
 from flowtrail.cli.failures import INTERRUPTED, USAGE, Failure
 from flowtrail.cli.replies import check_stream, json_of, problem, refused_records
+from flowtrail.model.addresses import is_loopback
 from flowtrail.model.clock import monotonic_s
 from flowtrail.sdk.verdicts import read_retry_after
 
@@ -53,9 +54,17 @@ class Client:
             near = "" if "://" in url or not _HOST.fullmatch(url) else f"; did you mean http://{url}?"
             raise Failure(f"{url!r} is no address of a server{near}", USAGE)
         try:
-            self.http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(30, read=120))
+            self.http = httpx2.Client(
+                base_url=url,
+                headers=headers,
+                timeout=httpx2.Timeout(30, read=120),
+                # A proxy of the environment reaches what is elsewhere; what is here it must neither be asked for nor see.
+                trust_env=not is_loopback(httpx2.URL(url).host),
+            )
         except (httpx2.InvalidURL, TypeError, ValueError) as error:
             raise Failure(f"{url!r} is no address of a server: {error}", USAGE) from error
+        except ImportError as error:
+            raise Failure(f"the proxy that the environment names cannot be used: {error}", USAGE) from error
 
     def get(self, path: str, **parameters: Any) -> Any:
         """A JSON answer; parameters that are None are left out."""
@@ -160,8 +169,9 @@ def connected(target: Target, *, writing: bool = False) -> Iterator[Client]:
 def _default_server() -> str | None:
     """What listens on the default port, if it is ours: nobody named it, so a stranger there is no mistake of anybody's."""
     path = "/healthz"
+    address = f"{settings.DEFAULT_URL}{path}"
     try:
-        json_of(settings.DEFAULT_URL, path, httpx2.get(f"{settings.DEFAULT_URL}{path}", timeout=0.5))
+        json_of(settings.DEFAULT_URL, path, httpx2.get(address, timeout=0.5, trust_env=False))
     except (httpx2.HTTPError, Failure):
         return None
     return settings.DEFAULT_URL

@@ -138,7 +138,7 @@ def visibility(subject: Subject, prepared: list[bytes], records_a_second: float)
     done = threading.Event()
 
     def probe() -> None:
-        with httpx2.Client(base_url=subject.url, timeout=60) as client:
+        with httpx2.Client(base_url=subject.url, timeout=60, trust_env=False) as client:
             while not done.is_set():
                 if not newest:
                     done.wait(0.001)

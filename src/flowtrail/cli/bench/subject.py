@@ -59,7 +59,7 @@ def running(store: str, *options: str) -> Iterator[Subject]:
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
         try:
             url = _address(process, log)
-            with httpx2.Client(base_url=url, timeout=600) as client:
+            with httpx2.Client(base_url=url, timeout=600, trust_env=False) as client:
                 yield Subject(url, store, process.pid, client)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -78,7 +78,7 @@ def _address(process: "subprocess.Popen[bytes]", log: Any) -> str:
             if word.startswith("http://"):
                 url = str(word.rstrip(".,"))
                 try:
-                    if httpx2.get(url + "/readyz", timeout=5).status_code == 200:
+                    if httpx2.get(url + "/readyz", timeout=5, trust_env=False).status_code == 200:
                         return url
                 except httpx2.HTTPError:
                     pass
