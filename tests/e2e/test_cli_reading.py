@@ -72,6 +72,22 @@ def test_show_takes_ids_and_keys_and_says_when_more_match(flowtrail, told):
     assert "transactions match; this is the newest" in by_key.err
 
 
+@pytest.mark.parametrize("name", ["0AF7651916CD43DD8448EB211C80319C", "ab" * 15 + "cd"])
+def test_show_finds_an_object_that_is_called_like_an_id(flowtrail, told, name):
+    order = {
+        "kind": "transaction",
+        "id": f"{name[:8].lower()}{1:024}",
+        "flow": "shop",
+        "object_type": "order",
+    }
+    answer = told.client.records(ndjson([{**order, "object_id": name, "created_at": NOW}]))
+    told.client.wait_visible(answer["token"])
+
+    shown = json.loads(flowtrail("show", name, "--json", "--url", told.url).out)
+
+    assert (shown["id"], shown["object_id"]) == (order["id"], name)
+
+
 @pytest.mark.parametrize("wanted", ["4799", "f" * 32])
 def test_what_is_not_there_ends_with_3(flowtrail, told, wanted):
     shown = flowtrail("show", wanted, "--url", told.url)

@@ -42,7 +42,12 @@ def _find(client: Client, text: str) -> dict[str, Any]:
         raise Failure("name a transaction's id, or an object's id or key", USAGE)
     lower = text.lower()
     if _ID.fullmatch(lower):
-        return dict(client.get(f"/v1/transactions/{lower}"))
+        try:
+            return dict(client.get(f"/v1/transactions/{lower}"))
+        except Failure as failure:
+            # An object or a key may be called like that too.
+            if failure.code != NOT_FOUND:
+                raise
     quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     page = client.get("/v1/transactions", q=quoted, page_size=2)
     if not page["transactions"] and _UUID.fullmatch(lower):
