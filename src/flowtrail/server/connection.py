@@ -34,6 +34,7 @@ class Connection(HttpToolsProtocol):
     """HTTP/1.1 for one client."""
 
     _head_open = False
+    _body_open = False
     _gathers = False
     _plain = b""
     """The head of a request that offers another protocol, without the offer."""
@@ -41,6 +42,8 @@ class Connection(HttpToolsProtocol):
     _fresh = False
     _received_bytes = 0
     _body_bytes = 0
+    _untaken = 0
+    """Bytes of answers that nobody had taken when it was last looked."""
     _patience: asyncio.TimerHandle | None = None
     _refusal: Problem | None = None
     """What came behind requests that are still to be answered; nothing is read any more."""
@@ -54,6 +57,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lose_no_patience()
+        self._unset_keepalive_if_required()
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
@@ -73,8 +77,12 @@ class Connection(HttpToolsProtocol):
             self._received_bytes += len(data)
         if self._received_bytes - FRAMING_PER_BYTE * self._body_bytes > MAX_HEAD_BYTES + self._body_bytes:
             self._refuse(_head_too_large())
-        elif self._head_open and self._patience is None:
-            self._be_patient()
+        elif self._patience is None:
+            if self._head_open:
+                self._be_patient()
+            elif not self._unanswered:
+                # The rest of a body whose answer went out before, or line ends: no request that would end the silence.
+                self._await_the_next()
 
     def _parse(self, data: bytes) -> None:
         parts: list[bytes | memoryview] = [memoryview(data)]
@@ -96,6 +104,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_open = self._fresh = True
+        self._body_open = False
         self._received_bytes = self._body_bytes = 0
         cast("dict[str, Any]", self.scope)[ABORT] = self.transport.abort
 
@@ -122,6 +131,7 @@ class Connection(HttpToolsProtocol):
             cast("dict[str, Any]", self.scope)[REFUSED] = _head_too_large()
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
+        self._body_open = True
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -137,6 +147,7 @@ class Connection(HttpToolsProtocol):
         if self._plain:
             return
         self._fresh = True
+        self._body_open = False
         self._received_bytes = self._body_bytes = 0
         if self._gathers:
             self._gathers = False
@@ -148,8 +159,30 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._unanswered.popleft()
         super().on_response_complete()
+        self._untaken = 0
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self._await_the_next()
         if self._refusal is not None and not self._unanswered and not self.transport.is_closing():
             self._send(self._refusal)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nobody asked anything more. What was not taken yet may be taken still, by whoever takes any of it meanwhile:
+        a connection that is closed keeps it in memory for as long as the other side likes."""
+        self.timeout_keep_alive_task = None
+        untaken = self.transport.get_write_buffer_size()
+        if not untaken:
+            super().timeout_keep_alive_handler()
+        elif untaken == self._untaken:
+            self.transport.abort()
+        else:
+            self._untaken = untaken
+            self._await_the_next()
+
+    def _await_the_next(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Problem(400, "malformed_request", "this is not an HTTP/1.1 request", allowed="HTTP/1.1"))
@@ -173,6 +206,10 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer what cannot be read, in its turn, and read nothing more."""
         self._lose_no_patience()
+        if self._body_open and self.cycle.response_complete:
+            # It has its answer; a second one would be taken for that to the next request.
+            self.transport.close()
+            return
         if self._unanswered and self._unanswered[-1].more_body:
             broken = self._unanswered.pop()
             if broken.response_started:
