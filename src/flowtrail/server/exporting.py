@@ -13,7 +13,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from flowtrail.query.export import Export
 from flowtrail.server.connection import ABORT
@@ -26,6 +26,8 @@ MOST: Final = 16
 """Exports under way in one process: each may keep a file on disk."""
 STALLED_S: Final = 300.0
 """Who takes nothing for so long is cut: somebody may page through it, but not overnight."""
+SENT_BYTES: Final = 256 * 1024
+"""Most that is sent at once: one long transaction makes a part that slow lines take hours for."""
 _BUSY_S: Final = 0.1
 _THREADS_PER_STEP: Final = 4
 
@@ -119,14 +121,19 @@ class _Streamed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         left = asyncio.ensure_future(_departure(receive))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+            await _within(send, head, scope)
             part = self._first
             while part is not None and not left.done():
-                if part:
-                    await _within(send, part, scope)
+                for start in range(0, len(part), SENT_BYTES):
+                    body = part[start : start + SENT_BYTES]
+                    await _within(
+                        send, {"type": "http.response.body", "body": body, "more_body": True}, scope
+                    )
                 part = await self._following()
             if not left.done():
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                end = {"type": "http.response.body", "body": b"", "more_body": False}
+                await _within(send, end, scope)
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -139,10 +146,11 @@ class _Streamed(Response):
                 await left
 
 
-async def _within(send: Send, part: bytes, scope: Scope) -> None:
+async def _within(send: Send, message: Message, scope: Scope) -> None:
     try:
         async with asyncio.timeout(STALLED_S):
-            await send({"type": "http.response.body", "body": part, "more_body": True})
+            # Waits until what was sent before has been taken.
+            await send(message)
     except TimeoutError:
         log.warning("an export is given up: its client took nothing for %g s", STALLED_S)
         scope.get(ABORT, lambda: None)()

@@ -1,5 +1,6 @@
 """Exports over HTTP: a stream that ends well, or that everybody sees break."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -9,10 +10,13 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from starlette.requests import ClientDisconnect
 
 from flowtrail.model.errors import StoreUnavailable
-from flowtrail.query.export import FORMATS
+from flowtrail.query.export import FORMATS, Export
 from flowtrail.server import exporting
+from flowtrail.server.connection import ABORT
+from flowtrail.server.reading import ReadPool
 from tests.support.served import problem, served, transaction, transaction_id
 from tests.support.stories import story
 
@@ -246,6 +250,43 @@ def test_a_client_that_takes_nothing_is_cut(filled, monkeypatch):
     with half_read(filled, "/v1/export?format=xes"):
         eventually(lambda: filled.services.exports.under_way == 1)
         eventually(lambda: filled.services.exports.under_way == 0)
+
+
+async def streamed(parts, send):
+    """An export of these parts, sent; whether its connection was cut."""
+    cut = []
+    reads = ReadPool(1, 10)
+    exports = exporting.Exports(reads, 1)
+    export = Export("text/plain", "flowtrail.txt", (part for part in parts))
+    answer = await exports.answer(export, {})
+    with contextlib.suppress(ClientDisconnect):
+        await answer({ABORT: lambda: cut.append(True)}, asyncio.Event().wait, send)
+    reads.close()
+    assert exports.under_way == 0
+    return bool(cut)
+
+
+@pytest.mark.parametrize("untaken", ["http.response.start", b"part", b""])
+def test_a_client_that_takes_nothing_is_cut_wherever_it_stops(untaken, monkeypatch):
+    monkeypatch.setattr(exporting, "STALLED_S", 0.1)
+
+    async def send(message):
+        if untaken in (message["type"], message.get("body")):
+            await asyncio.Event().wait()
+
+    assert asyncio.run(asyncio.wait_for(streamed([b"part"], send), PATIENCE_S))
+
+
+def test_a_part_of_any_size_is_sent_in_pieces_that_a_slow_line_takes_in_time():
+    part = bytes(range(256)) * 5_000
+    sent = []
+
+    async def send(message):
+        sent.append(message.get("body", b""))
+
+    assert not asyncio.run(streamed([part, b"", b"end"], send))
+    assert b"".join(sent) == part + b"end"
+    assert max(map(len, sent)) <= exporting.SENT_BYTES
 
 
 def test_a_server_that_stops_breaks_its_exports_off():
