@@ -260,7 +260,8 @@ class Listener:
     async def _next(self) -> tuple[Chunk | None, bool]:
         """What he has not seen yet, and whether others share it; None when there is nothing now. Raises: Moved."""
         feed = self.feed
-        if self._turn != feed.turn:
+        # The log may have moved between the look at its revision and the entrance here.
+        if self._turn != feed.turn or self._at.generation != feed.revision.generation:
             raise Moved
         if self._own:
             return self._own[0], False
@@ -273,8 +274,10 @@ class Listener:
         if chunk is not None:
             return chunk, True
         self._reach(feed.revision.number)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(feed.news.wait(), BEAT_S)
+        # Nobody wakes who begins to wait when the server stops.
+        if not self._hub.closed:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(feed.news.wait(), BEAT_S)
         return None, False
 
     async def _read(self) -> None:
