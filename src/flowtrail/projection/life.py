@@ -6,6 +6,7 @@ not. It works on answers of the API, or on `projection.shown`.
 
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from unicodedata import category
 
 WIDE: Final = 1_000
 """Columns where nothing limits them."""
@@ -20,6 +21,9 @@ _FAILURES: Final = 3
 """Told in full; the timeline shows the others."""
 _STACK_LINES: Final = 8
 _RELATIVES: Final = 8
+_JOINERS: Final = "\u200c\u200d"
+_MANY_DAYS: Final = 999.5
+"""From which on three digits would be written with an exponent."""
 
 Json = dict[str, Any]
 
@@ -44,14 +48,19 @@ def plain(lines: list[Line]) -> str:
 
 
 def safe(text: Any) -> str:
-    """Foreign text without control characters: a terminal must not obey what a producer wrote."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(text))
+    """Foreign text without control characters: a terminal must not obey what a producer wrote. Spaces of every width,
+    and what joins letters and signs to one or keeps them apart, belong to what is written."""
+    return "".join(
+        c if c.isprintable() or c in _JOINERS or category(c) == "Zs" else "\ufffd" for c in str(text)
+    )
 
 
 def told_seconds(value: float | None) -> str:
     """A duration as people read it."""
     if value is None:
         return ""
+    if value < 0:
+        return f"-{told_seconds(-value)}"
     if value < 0.001:
         return f"{value * 1e6:.0f} µs"
     if value < 1:
@@ -60,7 +69,10 @@ def told_seconds(value: float | None) -> str:
         return f"{value:.4g} s"
     if value < 7200:
         return f"{value / 60:.3g} min"
-    return f"{value / 3600:.3g} h" if value < 172_800 else f"{value / 86_400:.3g} d"
+    if value < 172_800:
+        return f"{value / 3600:.3g} h"
+    days = value / 86_400
+    return f"{days:.3g} d" if days < _MANY_DAYS else f"{days:,.0f} d"
 
 
 def name_of(row: Json) -> str:
