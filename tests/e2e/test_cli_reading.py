@@ -127,15 +127,20 @@ def test_foreign_text_cannot_drive_the_terminal(flowtrail, told):
         "id": key,
         "flow": "\x1b[2Jflow",
         "object_type": "order",
-        "object_id": "\x1b]0;x",
+        "object_id": "\x1b]0;x\x9b2J",
     }
     answer = told.client.records(ndjson([{**record, "created_at": NOW}]))
     told.client.wait_visible(answer["token"])
 
     for words in (["show", key], ["list", "-flow:shop-to-erp"], ["stats"]):
-        printed = flowtrail(*words, "--url", told.url)
-        assert printed.code == 0
-        assert "\x1b" not in printed.out
+        for more in ([], ["--json"]):
+            printed = flowtrail(*words, *more, "--url", told.url)
+            assert printed.code == 0
+            assert not {"\x1b", "\x9b"} & set(printed.out)
+    assert (
+        json.loads(flowtrail("show", key, "--json", "--url", told.url).out)["object_id"]
+        == record["object_id"]
+    )
 
 
 def test_list_takes_queries_with_hyphens_and_limits(flowtrail, told):

@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+_CONTROLS: Final = re.compile(r"[\x7f-\x9f]")
+"""What JSON may hold as it is, and a terminal obeys."""
 _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
 _GAP: Final = 2
 """Between columns of a table."""
@@ -70,8 +72,9 @@ def print_json(answer: Any) -> None:
 
 
 def json_text(document: bytes) -> str:
-    """JSON for standard output, with escapes for what that cannot encode: they stand in texts only."""
-    text = document.decode()
+    """JSON for standard output, with escapes for what a terminal would obey and what the output cannot encode: both
+    stand in texts only."""
+    text = _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", document.decode())
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
