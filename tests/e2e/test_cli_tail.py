@@ -88,3 +88,12 @@ def test_tail_says_when_nobody_answers(flowtrail):
 
     assert answered.code == 1
     assert "does not answer" in answered.err
+
+
+@pytest.mark.parametrize("command", ["list", "tail", "export"])
+def test_a_query_longer_than_an_address_may_be_is_told_in_words(flowtrail, command):
+    answered = flowtrail(command, "x" * 70_000, "--url", "http://127.0.0.1:1")
+
+    assert (answered.code, answered.out) == (1, "")
+    assert "does not answer" in answered.err
+    assert "nobody foresaw" not in answered.err

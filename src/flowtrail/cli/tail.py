@@ -67,7 +67,7 @@ def follow(client: Client, query: str) -> Iterator[tuple[str, dict[str, Any]]]:
                     last = event.get("id", last)
                     if "event" in event:
                         yield event["event"], msgspec.json.decode(event.get("data") or "{}")
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             if not connected_once:
                 raise Failure(
                     f"{client.url} does not answer: {str(error) or type(error).__name__}"
