@@ -27,8 +27,9 @@ def serving(store_url: str, *, writing: bool, port: int = 0, **given: Any) -> It
     `writing` holds the store, takes records in and projects them; else the store must be there, is only read, and
     stays free for others. `given` are further settings. Raises: StoreError, StoreHeld, CannotListen, Refusal.
     """
-    # Whichever way records come into a store, what must not be kept stays out.
-    settings = Settings(store=store_url, port=port, **{**inherited_redaction(), **given})
+    # Whichever way records come into a store, what must not be kept stays out; reading needs no rules.
+    redaction = inherited_redaction() if writing else {}
+    settings = Settings(store=store_url, port=port, **{**redaction, **given})
     listener = bind(settings.host, port)
     address = address_of(listener)
     with ExitStack() as stack:

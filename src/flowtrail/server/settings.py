@@ -217,10 +217,11 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Set
 
 
 def inherited_redaction(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What the environment says must not be kept. Raises: Refusal."""
-    settings = read_settings({**(os.environ if environ is None else environ), "FLOWTRAIL_HOST": "127.0.0.1"})
-    found = {"redaction": settings.redaction, "redaction_key": settings.redaction_key}
-    return {name: value for name, value in found.items() if value is not None}
+    """What the environment says must not be kept; its other settings are a server's own. Raises: Refusal."""
+    table = [setting for setting in SETTINGS if setting.field in {"redaction", "redaction_key"}]
+    found = read_table(table, os.environ if environ is None else environ, {})
+    _check_redaction(Settings(**found))
+    return found
 
 
 def child_environment(store_url: str) -> dict[str, str]:

@@ -133,6 +133,29 @@ def test_reading_takes_no_lock_and_projects_nothing(store):
     made.close()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("FLOWTRAIL_REDACTION", "/is/not/there"), ("FLOWTRAIL_API_KEY", "short"), ("FLOWTRAIL_PORT", "any")],
+)
+def test_reading_a_store_needs_no_setting_of_the_environment(store, variable, value, monkeypatch):
+    with serving(store, writing=True):
+        pass
+    monkeypatch.setenv(variable, value)
+
+    with serving(store, writing=False) as url:
+        assert httpx2.get(url + "/v1/transactions").status_code == 200
+
+
+def test_writing_a_store_obeys_the_rules_of_the_environment_and_no_other_setting(store, monkeypatch):
+    monkeypatch.setenv("FLOWTRAIL_API_KEY", "short")
+    with serving(store, writing=True) as url:
+        assert httpx2.get(url + "/v1/transactions").status_code == 200
+
+    monkeypatch.setenv("FLOWTRAIL_REDACTION", "/is/not/there")
+    with pytest.raises(Refusal, match="FLOWTRAIL_REDACTION"), serving(store, writing=True):
+        pass
+
+
 def test_reading_a_store_that_is_not_there_makes_none(store, tmp_path):
     with pytest.raises(StoreMissing), serving(store, writing=False):
         pass
