@@ -19,6 +19,8 @@ def bind(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise CannotListen(f"there is no address {host}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise CannotListen(f"there is no address {host}: no host can be called so") from error
     family, kind, protocol, _, place = found[0]
     listener = socket.socket(family, kind, protocol)
     try:

@@ -156,6 +156,14 @@ def test_writing_a_store_obeys_the_rules_of_the_environment_and_no_other_setting
         pass
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+def test_a_host_that_cannot_be_one_is_told_in_a_sentence(store, host, capsys, monkeypatch):
+    monkeypatch.setenv("FLOWTRAIL_API_KEY", "long-enough")
+
+    assert serve(store=store, host=host, port=0) == 1
+    assert capsys.readouterr().err == f"flowtrail: there is no address {host}: no host can be called so\n"
+
+
 def test_reading_a_store_that_is_not_there_makes_none(store, tmp_path):
     with pytest.raises(StoreMissing), serving(store, writing=False):
         pass
