@@ -23,6 +23,9 @@ ALL_TIME: Final = (OLDEST_INSTANT_US, NEWEST_INSTANT_US)
 
 MAX_BUCKETS: Final = 10_000
 """More points than any chart has pixels, and as much as one answer should carry."""
+MAX_ENTRIES: Final = 100_000
+"""Groups of all buckets together. Each costs 8 kB until it is told: by a key that every order has another of, a group
+an order, they would take all the memory there is."""
 
 
 _CALENDAR: Final[tuple[Width, ...]] = ("year", "month")

@@ -70,6 +70,10 @@ class Scan:
         if len(self._executions) + len(self._wholes) > _COLUMNS * _ROWS_AT_ONCE:
             self._flush()
 
+    def is_far_too_large(self) -> bool:
+        """Whether what was added up until now makes more entries than an answer may hold."""
+        return self._table.is_far_too_large()
+
     def finish(self) -> Table:
         """Everything that was added."""
         self._flush()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from flowtrail.insight.ranges import MAX_ENTRIES
 from flowtrail.projection.cells import (
     WAIT_IN,
     WAIT_IN_OFFSET,
@@ -49,6 +50,18 @@ class Table:
         if held is None:
             held = self.tallied[bucket, group] = self.nothing()
         return held
+
+    def is_too_large(self) -> bool:
+        """Whether it has more entries than an answer may hold; one that holds executions and transactions is one."""
+        if len(self.tallied) <= MAX_ENTRIES:
+            return False
+        return self.is_far_too_large() or (
+            len({(bucket, group[1:]) for bucket, group in self.tallied}) > MAX_ENTRIES
+        )
+
+    def is_far_too_large(self) -> bool:
+        """Whether that is plain without looking at them."""
+        return len(self.tallied) > 2 * MAX_ENTRIES
 
     def nothing(self) -> Tallied:
         """What a bucket without events is shown as."""

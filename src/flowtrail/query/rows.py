@@ -38,7 +38,7 @@ def scan_rows(
         state = state_of(stored)
         if matches(condition, stored.id, stored.header, state, moment):
             scanned.add(stored.header, state)
-        if number % _CHECK_EVERY == 0 and monotonic_s() > until:
+        if number % _CHECK_EVERY == 0 and (monotonic_s() > until or scanned.is_far_too_large()):
             return scanned, False
     return scanned, True
 

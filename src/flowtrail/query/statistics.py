@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowtrail.insight.counted import count_cohorts, count_events, extent
-from flowtrail.insight.ranges import ALL_TIME, Step, edges_of, minute_ceiling, minute_floor
+from flowtrail.insight.ranges import ALL_TIME, MAX_ENTRIES, Step, edges_of, minute_ceiling, minute_floor
 from flowtrail.insight.summary import (
     EXECUTION_COUNTS,
     MICROS,
@@ -206,6 +206,14 @@ class _Buckets:
 def _answer(
     asked: _Asked, table: Table, listings: Listings, shown: tuple[int, int] | None, *, statuses_only: bool
 ) -> Json:
+    if table.is_too_large():
+        raise Refusal(
+            "too_many_buckets",
+            "this makes too many groups and buckets for one answer",
+            "group_by",
+            ",".join(asked.group_by),
+            f"at most {MAX_ENTRIES:,} in all: other groupings, a longer step, a shorter range or a narrower q",
+        )
     entries: dict[tuple[int, tuple[str | None, ...]], Json] = {}
     buckets = _Buckets(asked, table, shown)
     measures = _statuses if statuses_only else _measures

@@ -2,9 +2,11 @@
 
 import pytest
 
+from flowtrail.insight import scanned, table
 from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import format_instant
 from flowtrail.model.records import BlockRecord, EndRecord, TransactionRecord
+from flowtrail.query import rows
 from flowtrail.query.flows import get_flow
 from flowtrail.query.parse import parse
 from flowtrail.query.statistics import get_statistics
@@ -150,6 +152,35 @@ def test_an_empty_version_is_none_for_counts_and_lists_alike(source, q, counted)
     assert {version: each["arrivals"] for version, each in told.items()} == counted
     for each in told.values():
         assert list_transactions(store, TENANT, q=each["query"], now=T + 10**10)["total"] == each["arrivals"]
+
+
+@pytest.mark.parametrize("source", ["cells", "scan"])
+def test_groups_and_buckets_are_refused_where_they_are_too_many(source, monkeypatch):
+    asked = {"group_by": "flow,block", "step": "1m", "source": source, "now": T + 10**10}
+    store = store_of(ORDERS)
+    entries = len(get_statistics(store, TENANT, **asked)["buckets"])
+
+    monkeypatch.setattr(table, "MAX_ENTRIES", entries)
+    assert len(get_statistics(store, TENANT, **asked)["buckets"]) == entries
+    monkeypatch.setattr(table, "MAX_ENTRIES", entries - 1)
+    with pytest.raises(Refusal) as refused:
+        get_statistics(store, TENANT, **asked)
+
+    assert (refused.value.code, refused.value.field) == ("too_many_buckets", "group_by")
+    assert refused.value.received == "flow,block"
+
+
+def test_counting_ends_once_groups_are_too_many(monkeypatch):
+    monkeypatch.setattr(table, "MAX_ENTRIES", 10)
+    monkeypatch.setattr(scanned, "_ROWS_AT_ONCE", 1)
+    store = store_of([record for number in range(1, 250) for record in order(number, customer=f"C-{number}")])
+    met = []
+    monkeypatch.setattr(rows, "matches", lambda *arguments: met.append(arguments) or True)
+
+    with pytest.raises(Refusal, match="too many groups"):
+        get_statistics(store, TENANT, group_by="key.customer", now=T + 10**11)
+
+    assert len(met) < 100
 
 
 def test_groups_the_language_cannot_say_have_no_query():
