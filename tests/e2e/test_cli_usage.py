@@ -24,6 +24,8 @@ pytestmark = pytest.mark.usefixtures("alone")
         (["list", "--url"], "--url needs a value; see flowtrail list --help"),
         (["shw", "4711"], "there is no command shw; did you mean show?; see flowtrail --help"),
         (["nonsense"], "there is no command nonsense; see flowtrail --help"),
+        (["bench", "--runs", "0"], "--runs is a whole number from 1 on; received '0'"),
+        (["bench", "--records", "-5"], "--records is a whole number from 1 on; received '-5'"),
         (["check", "--url", "x"], "there is no option --url; see flowtrail check --help"),
         (
             ["check", "--sotre", "x"],

@@ -46,6 +46,9 @@ def command(
             " directory of its own",
             USAGE,
         )
+    for option, value in (("--records", records), ("--transactions", transactions), ("--runs", runs)):
+        if value < 1:
+            raise Failure(f"{option} is a whole number from 1 on; received {str(value)!r}", USAGE)
     wanted = figure or list(FIGURES)
     for name in wanted:
         if name not in FIGURES:
