@@ -3,6 +3,8 @@
 import socket
 import subprocess
 import sys
+import threading
+import time
 from types import SimpleNamespace
 
 import httpx2
@@ -153,3 +155,24 @@ def test_what_is_not_visible_yet_is_not_asked_for_without_a_pause():
 
     client.wait_visible("token")
     assert waited == [2.0, 0.1]
+
+
+def test_a_document_of_which_nothing_comes_for_a_while_is_waited_for():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = Client(f"http://127.0.0.1:{listener.getsockname()[1]}", None)
+        client.http.timeout = httpx2.Timeout(5, read=0.1)
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                named = b'Content-Disposition: attachment; filename="flowtrail.csv"'
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + named + b"\r\nContent-Length: 3\r\n\r\n")
+                time.sleep(0.5)
+                connection.sendall(b"end")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with client.streamed("/v1/export", {}) as parts:
+            assert b"".join(parts) == b"end"
+        thread.join()

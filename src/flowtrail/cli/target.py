@@ -24,6 +24,8 @@ from flowtrail.sdk.verdicts import read_retry_after
 
 _PATIENCE_S: Final = 60.0
 """For a server that restarts, or a disk that is being freed."""
+_WHILE_LOOKING: Final = httpx2.Timeout(30, read=3_600)
+"""For the next part of a document: a server that looks for the few that match among very many has nothing to send."""
 _PAUSE_S: Final = 0.1
 """Between two looks at a server that does not say how long it will take."""
 _HOST: Final = re.compile(r"[\w.\[\]:-]+(?:/\S*)?")
@@ -121,7 +123,7 @@ class Client:
     def streamed(self, path: str, parameters: dict[str, str]) -> Iterator[Iterator[bytes]]:
         """An answer of any size, part by part. Raises: Failure, also when it breaks off."""
         try:
-            with self.http.stream("GET", path, params=parameters) as answer:
+            with self.http.stream("GET", path, params=parameters, timeout=_WHILE_LOOKING) as answer:
                 check_stream(self.url, answer)
                 yield self._parts(answer)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.InvalidURL) as error:
