@@ -67,11 +67,13 @@ class Mapping:
         return _Transaction(self, reading).records()
 
     def encoded(self, span: Span, origin: Origin) -> list[bytes]:
-        """The canonical bytes of the span's records; of a span that is too large, cut closer. Raises: Refusal."""
+        """The canonical bytes of the span's records; of a span that is too large, cut closer with all that it stands
+        under. Raises: Refusal."""
         for text_chars in (MAX_TEXT_CHARS, FEW_TEXT_CHARS):
             found = [encode_record(record) for record in self.records(span, origin, text_chars)]
             if max(map(len, found)) <= MAX_RECORD_BYTES:
                 return found
+            origin = origin.closer()
         size = max(map(len, found))
         raise Refusal(
             "record_too_large", "the span is too large", None, f"{size} bytes", f"{MAX_RECORD_BYTES} bytes"

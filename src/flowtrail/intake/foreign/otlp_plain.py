@@ -19,7 +19,13 @@ from flowtrail.intake.foreign.otlp_settings import TraceSettings
 from flowtrail.intake.foreign.otlp_spans import CLIENT, OK, SPAN_ID_BYTES, TRACE_ID_BYTES, UNSET, Span
 from flowtrail.intake.foreign.otlp_values import Cuts
 from flowtrail.model.errors import Refusal
-from flowtrail.model.limits import MAX_MAP_NAMES, MAX_NAME_CHARS, NEWEST_INSTANT_US, OLDEST_INSTANT_US
+from flowtrail.model.limits import (
+    MAX_MAP_NAMES,
+    MAX_NAME_CHARS,
+    MAX_RECORD_BYTES,
+    NEWEST_INSTANT_US,
+    OLDEST_INSTANT_US,
+)
 from flowtrail.model.records import encode_record
 
 FIELDS: Final = (
@@ -56,6 +62,8 @@ MOST_NAMES: Final = MAX_MAP_NAMES // 2
 """Of details; far from the limit there is nothing to choose."""
 MOST_BYTES: Final = 1_024
 """Of one attribute."""
+_MOST_ORIGIN_BYTES: Final = MAX_RECORD_BYTES // 2
+"""Of what a resource and a scope put into each record: with the attributes above, a record stays below its limit."""
 _KEPT_BYTES: Final = 128
 """Longer attributes are rarely seen again."""
 _KEPT: Final = 20_000
@@ -148,8 +156,10 @@ class Looks(dict[tuple[int, int, Any, bool], _Look | None]):
 
     def __missing__(self, key: tuple[int, int, Any, bool]) -> _Look | None:
         kind, flags, status, child = key
+        if status not in STATUSES:
+            return None  # and not remembered: every message of an error is another one
         look = None
-        if status in STATUSES and not self._origin.cuts:
+        if not self._origin.cuts and self._origin.size_bytes <= _MOST_ORIGIN_BYTES:
             span = Span(b"", b"", b"", "", kind, 0, 0, [], status=STATUSES[status], flags=flags)
             base = extras_of(span, Cuts()) | self._origin.details
             entering = not child or enters(span)

@@ -89,3 +89,17 @@ def test_long_names_of_spans_and_objects_are_cut_and_counted():
     assert found[BlockRecord].block == "n" * 199 + "…"
     assert found[TransactionRecord].object_id == "o" * 999 + "…"
     assert found[BlockRecord].details["flowtrail.cut"] == 2
+
+
+@BOTH
+def test_a_resource_that_makes_a_span_too_large_is_cut_closer_with_it(kind):
+    large = {f"a{number}": "x" * 16_000 for number in range(20)}
+    decoded = read(request(root(), span(spanId="1" * 16), resource=large), kind)
+
+    assert (decoded.rejected, max(map(len, decoded.encoded)) < MAX_RECORD_BYTES) == ([], True)
+    of_root, other = [record for record in decoded.records if isinstance(record, BlockRecord)]
+    if of_root.parent is not None:
+        of_root, other = other, of_root
+    assert {len(text) for text in of_root.details["otel.resource"].values()} == {512}
+    assert of_root.details["flowtrail.cut"] == 20
+    assert other.details == {"otel.kind": "internal"}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from flowtrail.intake.foreign import otlp_json, otlp_protobuf
 from flowtrail.intake.foreign.otlp import JSON, PROTOBUF
 from flowtrail.intake.foreign.otlp_mapping import Mapping
+from flowtrail.intake.foreign.otlp_plain import PlainReader
 from flowtrail.intake.foreign.otlp_settings import trace_settings
 from flowtrail.intake.wire import decode_body
 from flowtrail.model.errors import Refusal
@@ -166,3 +167,12 @@ def test_ordinary_spans_need_no_mapping(kind, monkeypatch):
 
     decoded = read(request(root(told), *usual), kind, SETTINGS)
     assert (len(decoded.encoded), decoded.rejected) == (8, [])
+
+
+def test_what_seldom_comes_again_is_not_remembered():
+    failed = [span(status={"code": 2, "message": f"order {number}"}) for number in range(9)]
+    (group,) = otlp_protobuf.Groups()(encode(request(*failed, span()), PROTOBUF))
+    plain = PlainReader(SETTINGS, otlp_protobuf.read_attribute, otlp_protobuf.read_name)
+
+    assert plain.read(group.rows, *group.shared, []) == list(range(9))
+    assert len(group.shared.looks) == 1
