@@ -12,16 +12,22 @@ from typing import Final, NamedTuple
 from flowtrail.intake.admission import Reader
 from flowtrail.intake.bodies import decompress
 from flowtrail.intake.foreign import otlp_json, otlp_protobuf
-from flowtrail.intake.foreign.otlp_groups import Group
+from flowtrail.intake.foreign.otlp_groups import Group, Shared
 from flowtrail.intake.foreign.otlp_mapping import Mapping
-from flowtrail.intake.foreign.otlp_plain import PlainReader
+from flowtrail.intake.foreign.otlp_plain import PlainReader, Row
 from flowtrail.intake.foreign.otlp_settings import TraceSettings
 from flowtrail.intake.wire import Decoded, Rejected
 from flowtrail.model.errors import Refusal, shorten
-from flowtrail.model.limits import MAX_BODY_RECORDS
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+MAX_MADE_BYTES: Final = 64 * 1024 * 1024
+"""Of the records of one body. What a resource says stands with every span that enters its service: of 20 MiB of spans
+of a talkative one it would make gigabytes."""
+_MADE_AT_ONCE: Final = 8 * 1024 * 1024
+"""Between two looks at how much that is."""
+_LIGHT_BYTES: Final = 1_024
+"""Of a resource and its scope, with which 50,000 spans stay below: nobody looks."""
 
 
 _TOO_DEEP: Final = Refusal(
@@ -59,16 +65,6 @@ def trace_reader(settings: TraceSettings) -> Reader:
     ) -> Decoded:
         encoding = encodings[media_type(content_type)]
         groups = encoding.groups(decompress(body, content_encoding))
-        spans = sum(group.size for group in groups)
-        if spans > MAX_BODY_RECORDS:
-            raise Refusal(
-                "too_many_records",
-                "the body holds too many spans; send them in several requests",
-                "body",
-                spans,
-                f"at most {MAX_BODY_RECORDS} spans",
-                413,
-            )
         into = _Into(Mapping(tenant, settings), encoding.plain)
         for group in groups:
             into.add(group)
@@ -92,6 +88,8 @@ class _Into:
         self.encoded: list[bytes] = []
         self.rejected: list[Rejected] = []
         self._spans = 0
+        self._made = 0
+        """Bytes of records of the spans that were not light."""
 
     def add(self, group: Group) -> None:
         """Take the spans of a group; those that are refused spoil no other."""
@@ -101,15 +99,45 @@ class _Into:
         else:
             places: Sequence[int] = range(group.size)
             if group.rows is not None:
-                places = self._plain.read(group.rows, *group.shared, self.encoded)
+                places = self._read_plain(group.rows, group.shared)
             for place in places:
                 try:
-                    self.encoded += self._mapping.encoded(group.read(place), group.shared.origin)
+                    made = self._mapping.encoded(group.read(place), group.shared.origin)
                 except Refusal as refusal:
                     self._refuse(group, place, refusal)
                 except RecursionError:
                     self._refuse(group, place, _TOO_DEEP)
+                else:
+                    self._keep(made)
         self._spans += group.size
+
+    def _read_plain(self, rows: Sequence[Row], shared: Shared) -> list[int]:
+        """Take the plain ones; the places of the others."""
+        size_bytes = shared.origin.size_bytes
+        if size_bytes <= _LIGHT_BYTES:
+            return self._plain.read(rows, *shared, self.encoded)
+        others: list[int] = []
+        at_once = max(_MADE_AT_ONCE // size_bytes, 1)
+        for first in range(0, len(rows), at_once):
+            made: list[bytes] = []
+            found = self._plain.read(rows[first : first + at_once], *shared, made)
+            others += [first + place for place in found]
+            self._keep(made)
+        return others
+
+    def _keep(self, made: list[bytes]) -> None:
+        """Raises: Refusal (413 `body_too_large`)."""
+        self._made += sum(map(len, made))
+        if self._made > MAX_MADE_BYTES:
+            raise Refusal(
+                "body_too_large",
+                "the spans make too much, each with what its resource says; send them in several requests",
+                "body",
+                None,
+                f"records of at most {MAX_MADE_BYTES} bytes",
+                413,
+            )
+        self.encoded += made
 
     def _refuse(self, group: Group, place: int, refusal: Refusal) -> None:
         field = f"{group.path}.spans[{place}]"

@@ -7,11 +7,26 @@ from flowtrail.intake.foreign.otlp_origin import Origin
 from flowtrail.intake.foreign.otlp_plain import Looks, Row
 from flowtrail.intake.foreign.otlp_spans import Resource, Scope, Span
 from flowtrail.model.errors import Refusal
+from flowtrail.model.limits import MAX_BODY_RECORDS
 
 _KEPT: Final = 512
 """Origins remembered: services × their instrumentations."""
 _KEPT_BYTES: Final = 16 * 1024
 """Of a resource and its scope; larger ones are read each time."""
+
+
+def check_count(*counts: int) -> None:
+    """Asked before anything is made of so many spans, scopes or resources: two bytes are one of them, and would take
+    hundreds. Raises: Refusal (413 `too_many_records`)."""
+    if max(counts) > MAX_BODY_RECORDS:
+        raise Refusal(
+            "too_many_records",
+            "the body holds too many spans; send them in several requests",
+            "body",
+            max(counts),
+            f"at most {MAX_BODY_RECORDS} spans, and no more scopes or resources",
+            413,
+        )
 
 
 class Shared(NamedTuple):
@@ -55,7 +70,7 @@ class Origins:
             except Refusal as refusal:
                 return refusal
             held = Shared(origin, Looks(origin))
-            if len(resource) + len(scope) <= _KEPT_BYTES:
+            if sum(len(part or b"") for part in key) <= _KEPT_BYTES:
                 if len(self._held) >= _KEPT:
                     self._held.clear()
                 self._held[key] = held

@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from flowtrail.intake.foreign.otlp_groups import Group, Origins
+from flowtrail.intake.foreign.otlp_groups import Group, Origins, check_count
 from flowtrail.intake.foreign.otlp_plain import FIELDS
 from flowtrail.intake.foreign.otlp_spans import (
     Attributes,
@@ -27,6 +27,7 @@ from flowtrail.intake.foreign.otlp_spans import (
     SpanLink,
 )
 from flowtrail.model.errors import Refusal
+from flowtrail.model.limits import MAX_BODY_RECORDS
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _KEPT: Final = frozenset({"ResourceSpans", "ScopeSpans", "Span"})
@@ -59,6 +60,23 @@ TracesData: Final = _view("flowtrail.otlp", frozenset())
 """Everything."""
 _Plain: Final = _view("flowtrail.otlp.plain", frozenset({"events", "links"}))
 """Enough to see which spans are ordinary: of events and links, whether there are any."""
+
+
+def _parts(number: int) -> Any:
+    """A message of which only the parts in that field are seen, as bytes."""
+    package = f"flowtrail.otlp.parts{number}"
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
+    file.message_type.add(name="Parts").field.add(
+        name="parts", number=number, type=_Field.TYPE_BYTES, label=_Field.LABEL_REPEATED
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.Parts"))
+
+
+_Resources: Final = _parts(trace_pb2.TracesData.RESOURCE_SPANS_FIELD_NUMBER)
+_Scopes: Final = _parts(trace_pb2.ResourceSpans.SCOPE_SPANS_FIELD_NUMBER)
+_Spans: Final = _parts(trace_pb2.ScopeSpans.SPANS_FIELD_NUMBER)
 _FIRST_FIELD: Final = 0x0A
 _SECOND_FIELD: Final = 0x12
 _LONG: Final = 0x80
@@ -77,6 +95,22 @@ def _parse(kind: Any, body: bytes) -> Any:
             None,
             "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest",
         ) from None
+
+
+def _count(body: bytes) -> None:
+    """See that there are not too many of anything, for a hundredth of what reading takes. Raises: Refusal."""
+    if len(body) <= 2 * MAX_BODY_RECORDS:
+        return  # each takes two bytes at least
+    resources = _parse(_Resources, body).parts
+    check_count(len(resources))
+    scopes = spans = 0
+    for resource in resources:
+        found = _parse(_Scopes, resource).parts
+        scopes += len(found)
+        check_count(scopes)
+        for scope in found:
+            spans += len(_parse(_Spans, scope).parts)
+            check_count(spans)
 
 
 def read_resource(encoded: bytes, schema_url: bytes) -> Resource:
@@ -221,7 +255,8 @@ class Groups:
         self._origins = Origins(read_resource, read_scope)
 
     def __call__(self, body: bytes) -> list[Group]:
-        """The groups of a body. Raises: Refusal (`invalid_protobuf`)."""
+        """The groups of a body. Raises: Refusal (`invalid_protobuf`; 413 `too_many_records`)."""
+        _count(body)
         whole = _Whole(body)
         found = []
         for at_resource, resource in enumerate(_parse(_Plain, body).resource_spans):

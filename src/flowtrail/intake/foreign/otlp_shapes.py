@@ -90,6 +90,10 @@ class WireSpan(_Shape):
     status: WireStatus | None = None
 
 
+class WireNothing(_Shape):
+    """Anything of which only its being there counts."""
+
+
 class WireScope(_Shape):
     """An instrumentation scope."""
 

@@ -176,3 +176,15 @@ def test_what_seldom_comes_again_is_not_remembered():
 
     assert plain.read(group.rows, *group.shared, []) == list(range(9))
     assert len(group.shared.looks) == 1
+
+
+@pytest.mark.parametrize("kind", [PROTOBUF, JSON])
+def test_what_is_remembered_of_a_resource_is_bounded_by_its_schema_too(kind):
+    groups = (otlp_protobuf if kind == PROTOBUF else otlp_json).Groups()
+    body = request(span())
+    (body["resourceSpans"][0],) = [{**body["resourceSpans"][0], "schemaUrl": "x" * 20_000}]
+    groups(encode(body, kind))
+    assert not groups._origins._held
+
+    groups(encode(request(span()), kind))
+    assert len(groups._origins._held) == 1

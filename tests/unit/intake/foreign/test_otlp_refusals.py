@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from flowtrail.intake.foreign import otlp, otlp_json, otlp_protobuf
 from flowtrail.intake.foreign.otlp import JSON, PROTOBUF
 from flowtrail.model.errors import Refusal
 from flowtrail.model.limits import MAX_BODY_RECORDS, NEWEST_INSTANT_US, OLDEST_INSTANT_US
 from tests.support.encodings import BOTH
-from tests.support.otlp import SPAN, encode, protobuf, read, request, span
+from tests.support.otlp import SPAN, encode, protobuf, read, request, root, span
 
 FIRST_NS, NEVER_NS = OLDEST_INSTANT_US * 1_000, NEWEST_INSTANT_US * 1_000
 
@@ -161,3 +163,62 @@ def test_too_many_spans_are_too_large_a_body():
     with pytest.raises(Refusal) as refused:
         read(body, JSON)
     assert (refused.value.code, refused.value.status) == ("too_many_records", 413)
+
+
+EMPTY = {
+    (JSON, "spans"): b'{"resourceSpans":[{"scopeSpans":[{"spans":[@]}]}]}',
+    (JSON, "scopes"): b'{"resourceSpans":[{"scopeSpans":[@]}]}',
+    (JSON, "resources"): b'{"resourceSpans":[@]}',
+}
+
+
+def empty(kind, what):
+    """A small body of more than may be, none of which says anything."""
+    if kind == JSON:
+        return EMPTY[kind, what].replace(b"@", b",".join([b"{}"] * 400_000))
+    made = ExportTraceServiceRequest()
+    held = made.resource_spans
+    for inner in {"resources": (), "scopes": ("scope_spans",), "spans": ("scope_spans", "spans")}[what]:
+        held = getattr(held.add(), inner)
+    for _ in range(MAX_BODY_RECORDS + 1):
+        held.add()
+    return made.SerializeToString()
+
+
+@BOTH
+@pytest.mark.parametrize("what", ["resources", "scopes", "spans"])
+def test_what_is_too_much_is_counted_before_anything_is_made_of_it(kind, what, monkeypatch):
+    monkeypatch.setattr(otlp_json, "_decode_traces", None)
+    monkeypatch.setattr(otlp_protobuf, "_Plain", None)
+
+    with pytest.raises(Refusal) as refused:
+        read(empty(kind, what), kind)
+
+    assert (refused.value.code, refused.value.status) == ("too_many_records", 413)
+
+
+def test_spans_that_are_no_objects_are_counted_too():
+    with pytest.raises(Refusal) as refused:
+        read(EMPTY[JSON, "spans"].replace(b"@", b",".join([b"1"] * 600_000)))
+
+    assert (refused.value.code, refused.value.status) == ("too_many_records", 413)
+
+
+@BOTH
+@pytest.mark.parametrize("status", [0, 2], ids=["plain", "failed"])
+def test_what_a_resource_says_is_not_repeated_without_end(kind, status, monkeypatch):
+    monkeypatch.setattr(otlp, "_MADE_AT_ONCE", 5_000)
+    talkative = {f"a{number}": "x" * 200 for number in range(10)}
+    spans = [root(spanId=f"{number:016x}", status={"code": status}) for number in range(1, 101)]
+    body = encode(request(*spans, resource=talkative), kind)
+
+    made = read(body, kind).encoded
+    size = sum(map(len, made))
+    assert (len(made), size > 200_000) == (300, True)
+    monkeypatch.setattr(otlp, "MAX_MADE_BYTES", size)
+    assert read(body, kind).encoded == made
+    monkeypatch.setattr(otlp, "MAX_MADE_BYTES", size - 1)
+    with pytest.raises(Refusal) as refused:
+        read(body, kind)
+
+    assert (refused.value.code, refused.value.status) == ("body_too_large", 413)
