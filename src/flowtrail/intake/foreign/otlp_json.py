@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from flowtrail.intake.foreign.otlp_groups import Group, Origins, check_count
-from flowtrail.intake.foreign.otlp_plain import Row
+from flowtrail.intake.foreign.otlp_plain import NOTHING, Row
 from flowtrail.intake.foreign.otlp_shapes import (
     Number,
     WireAttribute,
@@ -138,8 +138,8 @@ def _row(wire: WireSpan) -> Row:
             read_number(wire.flags, "", UINT32),
             plain,
             map(bytes, wire.attributes or ()),
-            wire.events,
-            wire.links,
+            wire.events or NOTHING,
+            wire.links or NOTHING,
             wire.trace_state,
             wire.dropped_attributes_count,
             wire.dropped_events_count,

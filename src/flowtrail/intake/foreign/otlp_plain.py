@@ -47,7 +47,11 @@ FIELDS: Final = (
     "dropped_links_count",
 )
 """What a row holds, in this order: ids as bytes, `status` one of `STATUSES` or anything else that is not plain,
-attributes encoded one by one, and everything from `events` on true where there is any."""
+attributes encoded one by one, `events` and `links` `NOTHING` where there are none, and what follows true where there
+is any."""
+NOTHING: Final = b"\0"
+"""What no event and no link is, encoded: one that says nothing at all is empty."""
+_RARE: Final = FIELDS.index("events")
 
 STATUSES: Final = {b"": UNSET, b"\x18\x01": OK}
 """A status that is plain, as protobuf encodes it."""
@@ -191,8 +195,11 @@ class PlainReader:
             return []
         doubtful: set[int] = set()
         columns = list(zip(*rows, strict=True))
-        traces, spans, parents, said, kinds, starts, ends, flags, statuses, attributes = columns[:10]
-        for rare in columns[10:]:
+        traces, spans, parents, said, kinds, starts, ends, flags, statuses, attributes = columns[:_RARE]
+        for several in columns[_RARE : _RARE + 2]:
+            if several.count(NOTHING) < len(rows):
+                doubtful.update(place for place, value in enumerate(several) if value != NOTHING)
+        for rare in columns[_RARE + 2 :]:
             if any(rare):
                 doubtful.update(place for place, value in enumerate(rare) if value)
         _doubt_ids(traces, spans, parents, doubtful)

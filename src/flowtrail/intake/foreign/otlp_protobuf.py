@@ -34,8 +34,8 @@ _KEPT: Final = frozenset({"ResourceSpans", "ScopeSpans", "Span"})
 
 
 def _view(package: str, singular: frozenset[str]) -> Any:
-    """`TracesData` in which other messages and texts are bytes; of `singular` ones, the last that came."""
-    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
+    """`TracesData` in which other messages and texts are bytes; of `singular` ones, the last that came, or `NOTHING`."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
     for official in (trace_pb2.TracesData, trace_pb2.ResourceSpans, trace_pb2.ScopeSpans, trace_pb2.Span):
         message = file.message_type.add()
         official.DESCRIPTOR.CopyToProto(message)
@@ -51,6 +51,7 @@ def _view(package: str, singular: frozenset[str]) -> Any:
                 field.type = _Field.TYPE_INT32
             if field.name in singular:
                 field.label = _Field.LABEL_OPTIONAL
+                field.default_value = "\\000"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.TracesData"))
