@@ -139,7 +139,7 @@ def first(attributes: dict[str, Any], names: tuple[str, ...]) -> Any:
     """The value of the first of these names that is there and not empty."""
     for name in names:
         value = attributes.get(name)
-        if value is not None and value != "":
+        if value not in (None, "", b""):
             return value
     return None
 

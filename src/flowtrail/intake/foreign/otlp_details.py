@@ -57,6 +57,10 @@ def details_of(
     if len(said) > room:
         said = _useful(dict(said).items())
     kept = cuts.map(said, MAX_DEPTH, room)
+    if cuts.count and len(kept) + len(found) == MAX_MAP_NAMES:
+        # Only now the mark is needed: one of those that just fitted had to be cut.
+        kept = dict(_useful(kept.items())[:-1])
+        cuts.count += 1
     found = {**kept, **found}
     if cuts.count:
         found[CUT] = cuts.count
@@ -116,7 +120,7 @@ def _event(event: Event, cuts: Cuts) -> dict[str, Any] | None:
     told: dict[str, Any] = {"name": cuts.text(event.name)}
     if event.at_ns:
         at = _instant(event.at_ns)
-        told["at"] = event.at_ns if at is None else format_instant(at)
+        told["at"] = cuts.value(event.at_ns) if at is None else format_instant(at)
     if attributes:
         told["attributes"] = cuts.map(attributes, MAX_DEPTH - 3, MAX_MAP_NAMES)
     if event.dropped:

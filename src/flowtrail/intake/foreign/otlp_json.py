@@ -37,6 +37,7 @@ from flowtrail.intake.foreign.otlp_spans import (
     Scope,
     Span,
     SpanLink,
+    check_parts,
 )
 from flowtrail.model.errors import Refusal
 
@@ -193,7 +194,8 @@ def decode_span(encoded: bytes) -> WireSpan:
 
 
 def read_span(wire: WireSpan) -> Span:
-    """A span. Raises: Refusal (`invalid_json`, `invalid_id`, `wrong_type`)."""
+    """A span. Raises: Refusal (`invalid_json`, `invalid_id`, `wrong_type`, `too_many`)."""
+    check_parts(attributes=wire.attributes, events=wire.events, links=wire.links)
     status = wire.status or WireStatus()
     return Span(
         read_id(wire.trace_id, "trace_id"),

@@ -25,6 +25,7 @@ from flowtrail.intake.foreign.otlp_spans import (
     Scope,
     Span,
     SpanLink,
+    check_parts,
 )
 from flowtrail.model.errors import Refusal
 from flowtrail.model.limits import MAX_BODY_RECORDS
@@ -169,7 +170,8 @@ def _short_text(encoded: bytes) -> tuple[str, str] | None:
 
 
 def read_span(view: Any) -> Span:
-    """A span of `TracesData`. Raises: Refusal (`not_utf8`, `invalid_protobuf`)."""
+    """A span of `TracesData`. Raises: Refusal (`not_utf8`, `invalid_protobuf`, `too_many`)."""
+    check_parts(attributes=view.attributes, events=view.events, links=view.links)
     status = _decode(trace_pb2.Status, view.status, "status")
     return Span(
         view.trace_id,

@@ -1,6 +1,9 @@
 """A span as OTLP tells it, whatever encoding it came in, and what it stands under."""
 
+from collections.abc import Sized
 from typing import Any, Final, NamedTuple
+
+from flowtrail.model.errors import Refusal
 
 Attributes = list[tuple[str, Any]]
 """In the order sent; a name may stand twice, then the last one counts. Values are what JSON can say, or bytes."""
@@ -17,6 +20,17 @@ UNSET, OK, ERROR = range(3)
 HAS_IS_REMOTE: Final = 0x100
 IS_REMOTE: Final = 0x200
 SAMPLED: Final = 0x1
+MOST_PARTS: Final = 10_000
+"""Attributes, events, or links of one span: a hundred times what SDKs send. Two bytes are one, and read take hundreds."""
+
+
+def check_parts(**parts: Sized | None) -> None:
+    """Asked before they are read. Raises: Refusal (`too_many`)."""
+    for name, held in parts.items():
+        if held is not None and len(held) > MOST_PARTS:
+            raise Refusal(
+                "too_many", f"there are {len(held)}", name, len(held), f"at most {MOST_PARTS} of one span"
+            )
 
 
 class Dropped(NamedTuple):

@@ -34,6 +34,19 @@ def test_the_mark_of_what_was_cut_has_its_place_among_the_64_names(kind, size, e
 
 
 @BOTH
+@pytest.mark.parametrize("size", range(58, 66))
+def test_the_mark_has_its_place_also_where_one_of_those_that_fitted_was_cut(kind, size):
+    told = {f"a.{number:03}": number for number in range(size - 1)} | {"http.route": "x" * 20_000}
+    found = block(span(told), kind=kind).details
+
+    assert len(found) <= 64
+    assert found["http.route"].endswith("…")
+    assert found["flowtrail.cut"] == 1 + size - sum(
+        name[:2] == "a." or name == "http.route" for name in found
+    )
+
+
+@BOTH
 def test_long_texts_end_in_a_mark_and_are_counted(kind):
     found = block(span({"long": "x" * 20_000, "ok": "y" * 16_384}), kind=kind).details
 
@@ -103,3 +116,36 @@ def test_a_resource_that_makes_a_span_too_large_is_cut_closer_with_it(kind):
     assert {len(text) for text in of_root.details["otel.resource"].values()} == {512}
     assert of_root.details["flowtrail.cut"] == 20
     assert other.details == {"otel.kind": "internal"}
+
+
+@BOTH
+def test_an_event_of_an_impossible_instant_keeps_it_as_text(kind):
+    found = block(span(events=[{"name": "e", "timeUnixNano": str(2**64 - 1)}]), kind=kind).details
+
+    assert found["otel.events"] == [{"name": "e", "at": str(2**64 - 1)}]
+    assert found["flowtrail.cut"] == 1
+
+
+@BOTH
+def test_bytes_that_are_none_name_nothing(kind):
+    told = {"messaging.message.id": b"", "http.route": b"", "db.operation.name": "SELECT"}
+    (taken, opened, _) = read(request(root(told, name="")), kind).records
+
+    assert (opened.object_type, opened.keys) == ("trace", None)
+    assert taken.block == "SELECT"
+
+
+@BOTH
+@pytest.mark.parametrize("part", ["attributes", "events", "links"])
+def test_parts_without_end_are_refused_before_they_are_read(kind, part):
+    decoded = read(
+        request(span(**{part: [{}] * 10_001}), span(**{part: [{}] * 10_000}, spanId="1" * 16)), kind
+    )
+
+    (rejected,) = decoded.rejected
+    assert (rejected.index, rejected.code, rejected.field) == (
+        0,
+        "too_many",
+        f"resource_spans[0].scope_spans[0].spans[0].{part}",
+    )
+    assert [each.id.hex() for each in decoded.records if isinstance(each, BlockRecord)] == ["1" * 16]
