@@ -7,6 +7,7 @@ import pytest
 from flowtrail.intake.importers import ImportOptions
 from flowtrail.model.errors import Refusal
 from tests.support.logs import imported, of_kind
+from tests.support.stories import canonical
 
 SECOND = 1_000_000
 TEXT = """case,activity,start,end,status,amount,clerk
@@ -18,6 +19,7 @@ A,map,2026-11-23T10:00:05Z,2026-11-23T10:00:06Z,complete,13,ben
 OPTIONS = ImportOptions(
     status_word=("NOK=failed",), attribute=("amount",), detail=("clerk",), flow="shop", object_type="order"
 )
+OPTIONS_OF_WORDS = ImportOptions(status_word=("NOK=failed",))
 
 
 def write(tmp_path, text, encoding="utf-8"):
@@ -296,3 +298,37 @@ def test_a_number_with_leading_zeros_stays_text(tmp_path):
     records, _ = imported("csv", write(tmp_path, text), ImportOptions(attribute=("plz", "n", "x", "y")))
 
     assert of_kind(records, "transaction")[0]["attributes"] == {"plz": "01067", "n": 3, "x": "nan", "y": 12.5}
+
+
+@pytest.mark.parametrize("columns", [("start",), ("end",), ("start", "end")], ids=" and ".join)
+@pytest.mark.parametrize(
+    ("word", "status", "instants"),
+    [
+        ("skipped", "skipped", ("started_at", "ended_at")),
+        ("Filtered", "skipped", ("started_at", "ended_at")),
+        ("scheduled", "pending", ("queued_at",)),
+        ("active", "running", ("started_at",)),
+        ("NOK", "failed", ("started_at", "ended_at")),
+    ],
+)
+def test_a_row_of_any_status_is_one_that_the_server_takes(tmp_path, columns, word, status, instants):
+    cells = ["2026-11-23T10:00:00Z"] * len(columns)
+    text = f"case,activity,{','.join(columns)},status\nA,map,{','.join(cells)},{word}\n"
+    records, problems = imported("csv", write(tmp_path, text), OPTIONS_OF_WORDS)
+
+    (told,) = of_kind(records, "block")
+    assert told["status"] == status
+    expected = set(instants) - ({"started_at"} if columns == ("end",) and len(instants) > 1 else set())
+    assert {name for name in told if name.endswith("_at")} == expected
+    assert told.get("skip") == ({"predicate": word} if status == "skipped" else None)
+    assert problems == []
+    canonical(records)
+
+
+def test_what_waits_does_so_since_it_was_queued(tmp_path):
+    text = "case,activity,start,waits,status\nA,map,2026-11-23T10:00:05Z,2026-11-23T10:00:00Z,pending\n"
+    records, _ = imported("csv", write(tmp_path, text), ImportOptions(queued="waits"))
+
+    (told,) = of_kind(records, "block")
+    assert {name for name in told if name.endswith("_at")} == {"queued_at"}
+    assert told["queued_at"] == 1_795_428_000 * SECOND

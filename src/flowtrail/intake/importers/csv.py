@@ -124,9 +124,9 @@ class _Log:
             raise Unreadable(mapping.names.get("start", mapping.names.get("end")), "the row has no instant")
         if mapping.end is None:
             ended = started
-        status = self._status(cells, started, ended)
-        if status in {"pending", "running"}:
-            ended = None
+        word = "" if mapping.status is None else cells[mapping.status].strip()
+        status = self._status(word, started, ended)
+        queued, started, ended = _as_it_stands(status, queued, started, ended)
         case = self.cases.get(name)
         if case is None:
             key = derived_transaction_id(
@@ -147,6 +147,7 @@ class _Log:
                 started_at=started,
                 ended_at=ended,
                 details=_facts((each, cells[index].strip()) for each, index in mapping.details.items()),
+                skip={"predicate": word} if status == "skipped" else None,
             )
         )
         case.last = max(case.last or (0, 0, ""), (instant, position, activity))
@@ -188,8 +189,8 @@ class _Log:
             return None
         return self.read_instant(text, self.mapping.names[what])
 
-    def _status(self, cells: list[str], started: int | None, ended: int | None) -> str:
-        if self.mapping.status is not None and (word := cells[self.mapping.status].strip()):
+    def _status(self, word: str, started: int | None, ended: int | None) -> str:
+        if word:
             return self.words.status(word, self.mapping.names["status"])
         if ended is not None:
             return "succeeded"
@@ -217,6 +218,19 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
             problems(error.at(row))
     for line in log.endings():
         yield row, line
+
+
+def _as_it_stands(
+    status: str, queued: int | None, started: int | None, ended: int | None
+) -> tuple[int | None, int | None, int | None]:
+    """The instants of an execution of that status: what waits has not begun, what runs has not ended. Where a row has
+    another instant alone, it is of when that was so."""
+    known = next(each for each in (queued, started, ended) if each is not None)
+    if status == "pending":
+        return known, None, None
+    if status == "running":
+        return queued, known if started is None and queued is None else started, None
+    return queued, started, ended
 
 
 def _facts(told: Iterable[tuple[str, str]]) -> dict[str, Any] | None:
