@@ -1,7 +1,9 @@
 """What holds of every importer: any bytes are read or told, records are accepted, files are read as they are asked for."""
 
+import gzip
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -69,6 +71,19 @@ def logs(tmp_path_factory) -> dict[str, Path]:
     found["xes"] = write_xes(folder / "log.xes", 500)
     found["ocel2"] = write_ocel2(folder / "log.json", 500)
     return found
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_pipe_that_ends_too_early_is_told(logs, format, tmp_path, monkeypatch):
+    cut = tmp_path / "cut"
+    cut.write_bytes(gzip.compress(logs[format].read_bytes())[:-20])
+    problems = []
+
+    with cut.open("rb") as pipe:
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=pipe))
+        list(open_import(format, Path("-"), ImportOptions(), problems.append))
+
+    assert "ends too early" in problems[-1].message
 
 
 @pytest.mark.parametrize("format", FORMATS)

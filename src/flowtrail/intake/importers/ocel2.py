@@ -297,8 +297,8 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
     """(number of the event, record) of the whole log; ends come last. Raises: Refusal (an option that cannot be
     meant)."""
     log = _Log(source, options, problems)
-    again = _twice(source)
     try:
+        again = _twice(source)
         log.learn(iter_elements(again()))
         yield from log.say(iter_elements(again()))
     except Unreadable as error:
