@@ -7,6 +7,7 @@ import pytest
 
 from flowtrail.intake.importers import ImportOptions
 from flowtrail.model.errors import Refusal
+from tests.support.exchange import read_import
 from tests.support.logs import OCEL_HEADER, imported, ocel_rows, of_kind, write_ocel
 
 ROWS = [
@@ -207,3 +208,30 @@ def test_the_header_of_the_format_is_what_the_generated_log_has(tmp_path):
     records, problems = imported("ocel-csv", write_ocel(tmp_path / "x.csv", ocel_rows(20)))
     assert problems == []
     assert len([each for each in of_kind(records, "transaction") if each["flow"] == "order"]) == 20
+
+
+@pytest.mark.parametrize("column", ["Größe", "ocel:type:Aufträge"])
+def test_a_header_in_another_encoding_is_refused_with_the_option_that_reads_it(tmp_path, column):
+    file = tmp_path / "log.csv"
+    file.write_bytes(f"ocel:activity,ocel:timestamp,{column}\nx,2026-11-23T10:00:00Z,\n".encode("latin-1"))
+
+    with pytest.raises(Refusal, match="--encoding latin-1"):
+        imported("ocel-csv", file)
+
+    assert imported("ocel-csv", file, ImportOptions(encoding="latin-1")) == ([], [])
+
+
+def test_an_id_of_half_a_character_is_told(tmp_path):
+    file = write_ocel(tmp_path / "log.csv", ["1,x,2026-11-23T10:00:00Z,,\"['\\ud800']\",,,,,"])
+    records, problems = imported("ocel-csv", file)
+
+    assert records == []
+    assert [each.row for each in problems] == [1]
+
+
+def test_events_without_objects_are_counted(tmp_path):
+    file = write_ocel(tmp_path / "log.csv", ["1,x,2026-11-23T10:00:00Z,,,,,,,"] * 2)
+    records, problems, counts = read_import("ocel-csv", file, ImportOptions())
+
+    assert (records, problems) == ([], [])
+    assert dict(counts) == {"events without objects, left out": 2}

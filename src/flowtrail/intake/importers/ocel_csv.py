@@ -7,6 +7,7 @@ object only its previous event is held, so memory grows with the objects and not
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, OF_TABLES, I
 from flowtrail.intake.importers.outcomes import ending_activities
 from flowtrail.intake.importers.problems import Problems, Unreadable
 from flowtrail.intake.importers.statements import Announced, Ended, Executed, Linked, encode, execution_id
-from flowtrail.intake.importers.tables import Table, number_or_text
+from flowtrail.intake.importers.tables import Table, is_broken, number_or_text
 from flowtrail.model.ids import derived_transaction_id
 from flowtrail.storage.interface import DEFAULT_TENANT
 
@@ -46,7 +47,8 @@ class _Way:
 
 
 class _Log:
-    def __init__(self, table: Table, options: ImportOptions) -> None:
+    def __init__(self, table: Table, options: ImportOptions, counts: Counter[str]) -> None:
+        self.counts = counts
         self.source = options.source or FORMAT
         self.flow = options.flow
         self.object_type = options.object_type
@@ -58,6 +60,7 @@ class _Log:
             name.removeprefix(_TYPE): index for name, index in table.columns.items() if name.startswith(_TYPE)
         }
         self.facts = {name: index for name, index in table.columns.items() if not name.startswith("ocel:")}
+        table.check_names()
         self.ways: dict[tuple[str, str], _Way] = {}
 
     def event(self, position: int, cells: list[str]) -> Iterator[bytes]:
@@ -67,6 +70,8 @@ class _Log:
             raise Unreadable(_ACTIVITY, "the activity is missing")
         instant = self.read_instant(cells[self.timestamp].strip(), _TIMESTAMP)
         objects = {name: ids for name, index in self.types.items() if (ids := _ids(cells[index], name))}
+        if not objects:
+            self.counts["events without objects, left out"] += 1
         details = {
             name: number_or_text(text) for name, index in self.facts.items() if (text := cells[index].strip())
         }
@@ -140,7 +145,7 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
     table = Table(source, options, problems)
     if not table.is_read:
         return
-    log = _Log(table, options)
+    log = _Log(table, options, source.counts)
     row = 0
     for row, cells in table:
         try:
@@ -164,7 +169,7 @@ def _ids(text: str, field: str) -> list[str]:
             listed = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             listed = None
-        if not isinstance(listed, list):
+        if not isinstance(listed, list) or any(is_broken(str(each)) for each in listed):
             raise Unreadable(
                 _TYPE + field, "this is no list of ids", text, "such as \"['990001', '990002']\""
             )

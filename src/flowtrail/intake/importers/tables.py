@@ -114,7 +114,7 @@ class Table:
                         "cells are missing or too many",
                     )
                 )
-            elif any(not cell.isascii() and _is_broken(cell) for cell in cells):
+            elif any(not cell.isascii() and is_broken(cell) for cell in cells):
                 self._problems(
                     Problem(row, None, None, "text in the file's --encoding", "the row is not valid text")
                 )
@@ -152,6 +152,14 @@ class Table:
             return self.columns[name]
         raise self.missing(f"there is no column {name!r} for {flag}", flag, name)
 
+    def check_names(self) -> None:
+        """For who tells of every column. Raises: Refusal (a name is no text in the file's encoding)."""
+        for name in filter(is_broken, self.columns):
+            told = (
+                f"the first line is no text in {self._encoding}: say which it is, such as --encoding latin-1"
+            )
+            raise Refusal("invalid_text", told, "encoding", name)
+
     def missing(self, told: str, field: str, received: str | None = None) -> Refusal:
         """That there is no such column, with those that there are."""
         listed = ", ".join(
@@ -159,7 +167,7 @@ class Table:
         )
         listed = listed or "none: the file is empty"
         hint = ""
-        if any("\0" in name or _is_broken(name) for name in self.columns):
+        if any("\0" in name or is_broken(name) for name in self.columns):
             hint = f"; that is no text in {self._encoding}: say which it is, such as --encoding utf-16 or latin-1"
         return Refusal("missing_column", f"{told}; the file has: {listed}{hint}", field, received, listed)
 
@@ -218,7 +226,8 @@ def _shown(name: str) -> str:
     return shorten(name, 60) or ""
 
 
-def _is_broken(cell: str) -> bool:
+def is_broken(cell: str) -> bool:
+    """Whether the text holds what is no character: half of one, or a byte that is none of its encoding."""
     return any("\ud800" <= character <= "\udfff" for character in cell)
 
 
