@@ -194,3 +194,24 @@ def test_pairing_agrees_with_the_plain_way_of_doing_it(read_xes):
     ]
     assert sorted(found, key=str) == sorted(wanted, key=str)
     canonical(records)
+
+
+def test_what_was_suspended_without_ever_starting_is_known_by_when_that_was(read_xes):
+    records, problems, counts = read_xes(
+        log(trace("1", event("a", "suspend", 3), event("a", "resume", 5), event("b", "suspend", 6)))
+    )
+
+    told = of_kind(records, "block")
+    assert [(each["block"], each["status"], each["at"] - BEGAN) for each in told] == [
+        ("a", "running", 5 * SECOND),
+        ("b", "running", 6 * SECOND),
+    ]
+    assert (problems, counts["starts without an end"]) == ([], 2)
+    canonical(records)
+
+
+def test_what_was_suspended_and_completed_is_known_by_its_end(read_xes):
+    records, _, _ = read_xes(log(trace("1", event("a", "suspend", 3), event("a", "complete", 5))))
+
+    (told,) = of_kind(records, "block")
+    assert ("at" in told, told["ended_at"] - BEGAN) == (False, 5 * SECOND)

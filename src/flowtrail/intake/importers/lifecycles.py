@@ -112,7 +112,7 @@ class Lifecycles:
             execution = self._new(transaction, step, "succeeded")
         if execution.started_at is None and _FINAL[step.transition] != "skipped":
             self._counts["ends without a start"] += 1
-        execution.status, execution.ended_at = _FINAL[step.transition], step.instant
+        execution.status, execution.ended_at, execution.at = _FINAL[step.transition], step.instant, None
         if execution.status == "skipped":
             execution.skip = {"predicate": step.transition}
         _learn(execution, step)
@@ -137,6 +137,8 @@ class Lifecycles:
             execution.status = "running"
             held.running.append(execution)
         execution = held.running[0]
+        if execution.queued_at is None and execution.started_at is None:
+            execution.at = step.instant
         told = (execution.details or {}).get(f"lifecycle:{step.transition}", [])
         if len(told) < MOST_PAUSES:
             step.details[f"lifecycle:{step.transition}"] = [*told, format_instant(step.instant)]

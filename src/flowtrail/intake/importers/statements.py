@@ -42,6 +42,8 @@ class Executed(Statement, tag="block"):
     worker: str | None = None
     details: dict[str, Any] | None = None
     skip: dict[str, Any] | None = None
+    at: int | None = None
+    """Where no other instant says when."""
 
 
 class Ended(Statement, tag="end"):
