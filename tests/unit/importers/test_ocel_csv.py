@@ -235,3 +235,16 @@ def test_events_without_objects_are_counted(tmp_path):
 
     assert (records, problems) == ([], [])
     assert dict(counts) == {"events without objects, left out": 2}
+
+
+def test_more_columns_than_an_execution_holds_are_told_and_the_execution_stays(tmp_path):
+    file = tmp_path / "log.csv"
+    names = [f"c{number:02}" for number in range(70)]
+    file.write_text(
+        f"ocel:activity,ocel:timestamp,ocel:type:orders,{','.join(names)}\n"
+        f"x,2026-11-23T10:00:00Z,\"['1', '2']\",{','.join('1' * 70)}\n"
+    )
+    records, (problem,) = imported("ocel-csv", file)
+
+    assert (problem.row, problem.received) == (1, "70 details")
+    assert [list(each["details"]) for each in of_kind(records, "block")] == [names[:64]] * 2

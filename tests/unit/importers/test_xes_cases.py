@@ -112,3 +112,26 @@ def test_more_attributes_than_a_transaction_holds_are_told(read_xes):
     assert "attributes" in problem.message
     assert len(of_kind(records, "transaction")[0]["attributes"]) == 64
     canonical(records)
+
+
+def test_more_attributes_than_an_execution_holds_are_told_and_the_execution_stays(read_xes):
+    one, other = ("".join(f'<int key="{key}{n:02}" value="1"/>' for n in range(40)) for key in "ab")
+    text = log(
+        trace("1", event("a", "start", 1, one), event("a", "complete", 2, other), event("b", "start", 3))
+    )
+
+    records, (problem,), _ = read_xes(text)
+
+    assert (problem.row, problem.received) == (2, "80 details")
+    assert [len(each.get("details", ())) for each in of_kind(records, "block")] == [64, 0]
+    canonical(records)
+
+
+def test_what_stands_in_a_list_without_a_key_is_kept(read_xes):
+    listed = '<list key="l"><values><string value="x"/><int key="n" value="1"/></values></list>'
+
+    records, problems, _ = read_xes(log(trace("1", event("a", "complete", 1, listed))))
+
+    assert of_kind(records, "block")[0]["details"] == {"l": ["x", {"n": 1}]}
+    assert problems == []
+    canonical(records)

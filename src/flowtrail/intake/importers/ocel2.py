@@ -22,12 +22,12 @@ from flowtrail.intake.importers.ocel2_shapes import Attribute, Event, Known, Obj
 from flowtrail.intake.importers.ocel_words import ENDS, FAILED, singular, stage_of
 from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, ImportOptions
 from flowtrail.intake.importers.outcomes import ending_activities, split_pairs
-from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
+from flowtrail.intake.importers.problems import Problems, Unreadable, bounded
 from flowtrail.intake.importers.sorting import Item, in_order
 from flowtrail.intake.importers.statements import Announced, Ended, Executed, Linked, encode, execution_id
 from flowtrail.model.exchange import STATEMENTS
 from flowtrail.model.ids import derived_transaction_id
-from flowtrail.model.limits import MAX_MAP_NAMES, OLDEST_INSTANT_US
+from flowtrail.model.limits import OLDEST_INSTANT_US
 from flowtrail.model.statuses import RELATIONS
 from flowtrail.storage.interface import DEFAULT_TENANT
 
@@ -270,11 +270,7 @@ class _Log:
                 yield encode(Linked(key, child, relation))
 
     def _bounded(self, facts: dict[str, Any], what: str) -> dict[str, Any] | None:
-        if len(facts) > MAX_MAP_NAMES:
-            allowed, came = f"at most {MAX_MAP_NAMES}", f"{len(facts)} {what}"
-            self.problems(Problem(self.events or None, what, came, allowed, f"{what} are left out"))
-            facts = dict(sorted(facts.items())[:MAX_MAP_NAMES])
-        return facts or None
+        return bounded(facts, what, self.events or None, self.problems)
 
     def _kind(self, name: str) -> str:
         return self.object_type or singular(name)

@@ -16,7 +16,7 @@ from flowtrail.intake.importers.instants import instant_reader
 from flowtrail.intake.importers.ocel_words import ENDS, FAILED, singular, stage_of
 from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, OF_TABLES, ImportOptions
 from flowtrail.intake.importers.outcomes import ending_activities
-from flowtrail.intake.importers.problems import Problems, Unreadable
+from flowtrail.intake.importers.problems import Problems, Unreadable, bounded
 from flowtrail.intake.importers.statements import Announced, Ended, Executed, Linked, encode, execution_id
 from flowtrail.intake.importers.tables import Table, is_broken, number_or_text
 from flowtrail.model.ids import derived_transaction_id
@@ -47,8 +47,10 @@ class _Way:
 
 
 class _Log:
-    def __init__(self, table: Table, options: ImportOptions, counts: Counter[str]) -> None:
-        self.counts = counts
+    def __init__(
+        self, table: Table, options: ImportOptions, counts: Counter[str], problems: Problems
+    ) -> None:
+        self.counts, self.problems = counts, problems
         self.source = options.source or FORMAT
         self.flow = options.flow
         self.object_type = options.object_type
@@ -75,9 +77,10 @@ class _Log:
         details = {
             name: number_or_text(text) for name, index in self.facts.items() if (text := cells[index].strip())
         }
+        told = bounded(details, "details", position + 1, self.problems)
         for name, ids in objects.items():
             for object_id in ids:
-                yield from self._execution(position, activity, instant, (name, object_id), objects, details)
+                yield from self._execution(position, activity, instant, (name, object_id), objects, told)
         for parents, children, relation in RELATIONS:
             for parent in objects.get(parents, ()):
                 for child in objects.get(children, ()):
@@ -92,7 +95,7 @@ class _Log:
         instant: int,
         known_as: tuple[str, str],
         objects: dict[str, list[str]],
-        details: dict[str, Any],
+        details: dict[str, Any] | None,
     ) -> Iterator[bytes]:
         way = self.ways.get(known_as)
         if way is None:
@@ -110,7 +113,7 @@ class _Log:
                 queued_at=way.instant,
                 started_at=instant,
                 ended_at=instant,
-                details=details or None,
+                details=details,
             )
         )
         way.instant, way.last = instant, activity
@@ -145,7 +148,7 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
     table = Table(source, options, problems)
     if not table.is_read:
         return
-    log = _Log(table, options, source.counts)
+    log = _Log(table, options, source.counts, problems)
     row = 0
     for row, cells in table:
         try:

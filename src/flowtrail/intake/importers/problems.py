@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowtrail.model.errors import shorten
+from flowtrail.model.limits import MAX_MAP_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,15 @@ class Problem:
 
 Problems = Callable[[Problem], None]
 """Is told every problem, in order of the file."""
+
+
+def bounded(facts: dict[str, Any], what: str, row: int | None, problems: Problems) -> dict[str, Any] | None:
+    """As many facts as a record may have, the smallest names first; that others are left out is told."""
+    if len(facts) > MAX_MAP_NAMES:
+        came = f"{len(facts)} {what}"
+        problems(Problem(row, what, came, f"at most {MAX_MAP_NAMES}", f"{what} are left out"))
+        facts = dict(sorted(facts.items())[:MAX_MAP_NAMES])
+    return facts or None
 
 
 class Unreadable(Exception):

@@ -16,8 +16,8 @@ from flowtrail.intake.importers.lifecycles import Lifecycles, Step
 from flowtrail.intake.importers.markup import parse_elements
 from flowtrail.intake.importers.options import NAMING, OF_INSTANTS, ImportOptions
 from flowtrail.intake.importers.outcomes import ending_activities
-from flowtrail.intake.importers.problems import Problem, Problems, Unreadable
-from flowtrail.intake.importers.statements import Announced, Ended, encode
+from flowtrail.intake.importers.problems import Problem, Problems, Unreadable, bounded
+from flowtrail.intake.importers.statements import Announced, Ended, Executed, encode
 from flowtrail.intake.importers.xes_values import KINDS, Attribute
 from flowtrail.model.exchange import EXECUTION, STATEMENTS
 from flowtrail.model.ids import derived_transaction_id
@@ -134,6 +134,11 @@ class _Log:
     def _say(self, line: bytes) -> None:
         self.out.append((self.events, line))
 
+    def _say_execution(self, execution: Executed) -> None:
+        # Its steps may have told more together than a record holds.
+        execution.details = bounded(execution.details or {}, "details", self.events or None, self.problems)
+        self._say(encode(execution))
+
     def _say_carried(self, text: str) -> None:
         for line in carried_statements(text):
             self._say(line)
@@ -165,7 +170,7 @@ class _Log:
         assert trace.id is not None
         step = Step(self.events - 1, activity, transition, instant, worker or None, details)
         for execution in trace.lives.step(trace.id, step):
-            self._say(encode(execution))
+            self._say_execution(execution)
         if transition == "pi_abort":
             self._say(encode(Ended(trace.id, "cancelled", instant)))
 
@@ -222,7 +227,7 @@ class _Log:
         if trace.told and len(trace.attributes) > trace.told:
             self._announce(trace, trace.instant)
         for execution in trace.lives.unfinished():
-            self._say(encode(execution))
+            self._say_execution(execution)
         outcome = self.ends.get(trace.last[2]) if trace.last else None
         if trace.last is not None and outcome is not None:
             self._say(encode(Ended(trace.id, outcome, trace.last[0])))

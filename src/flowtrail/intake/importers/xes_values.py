@@ -33,14 +33,18 @@ class Attribute:
             return self.raw
         if self.kind == "list":
             items = next((each.nested for each in self.nested if each.values), self.nested)
-            return [
-                {each.key: each.value(read_instant, levels - 2)} if levels > 2 else each.raw for each in items
-            ]
+            return [each.item(read_instant, levels - 1) for each in items]
         nested = {each.key: each.value(read_instant, levels - 1) for each in self.nested if each.key}
         if self.kind == "container":
             return nested
         plain = self._plain(read_instant)
         return {"value": plain, **nested} if nested else plain
+
+    def item(self, read_instant: ReadInstant, levels: int) -> Any:
+        """What it says inside of a list: under its key, where it has one."""
+        if not self.key:
+            return self.value(read_instant, levels)
+        return {self.key: self.value(read_instant, levels - 1)} if levels > 1 else self.raw
 
     def _plain(self, read_instant: ReadInstant) -> Any:
         raw = self.raw
