@@ -2,7 +2,9 @@
 
 import gzip
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from flowtrail.intake.importers import ImportOptions
 from flowtrail.model.errors import Refusal
@@ -118,3 +120,30 @@ def test_flow_and_type_can_be_named(log):
     assert {(each["flow"], each["object_type"]) for each in of_kind(records, "transaction")} == {
         ("boutique", "request")
     }
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string", "string_view", "dictionary"])
+def test_texts_are_attributes_however_they_are_stored(tmp_path, log, kind):
+    words = pa.dictionary(pa.int32(), pa.large_string())
+    text = words if kind == "dictionary" else getattr(pa, kind)()
+    table = pa.Table.from_pylist(ROWS)
+    for name in ("trace_id", "service", "operation", "window", "phase"):
+        column = pa.array(table.column(name).to_pylist(), text)
+        table = table.set_column(table.column_names.index(name), name, column)
+    other = tmp_path / "other.parquet"
+    parquet.write_table(table, other)
+
+    assert imported("spans-parquet", other) == imported("spans-parquet", log)
+
+
+def test_ids_may_be_bytes_and_names_numbers(tmp_path):
+    row = {"trace_id": b"\x0a" * 16, "parent": -1, "service": 7, "operation": True}
+    other = tmp_path / "other.parquet"
+    parquet.write_table(
+        pa.Table.from_pylist([{**row, "start_us": 1_790_000_000_000_000, "dur_us": 5}]), other
+    )
+    records, problems = imported("spans-parquet", other)
+
+    (announced,), (execution,) = of_kind(records, "transaction"), of_kind(records, "block")
+    assert (announced["object_id"], announced["trace"]) == ("0a" * 16, "0a" * 16)
+    assert (execution["block"], problems) == ("7 :: True", [])

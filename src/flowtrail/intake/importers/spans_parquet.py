@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FORMAT: Final = "spans-parquet"
 USES: Final = NAMING
 COLUMNS: Final = ("trace_id", "parent", "service", "operation", "start_us", "dur_us")
+_TEXTS: Final = ("trace_id", "service", "operation")
 _NOT_FACTS: Final = frozenset({*COLUMNS, "span", "root"})
 _EGRESS: Final = ("email", "mail", "shipping", "payment")
 _ROWS: Final = 8_192
@@ -51,7 +52,9 @@ class _Spans:
     def batch(self, batch: "pa.RecordBatch", first: int, problems: Problems) -> Iterator[tuple[int, bytes]]:
         """What some rows say, the first of them at that position of the file."""
         names = batch.schema.names
-        columns = [_values(batch.column(names.index(name))) for name in COLUMNS]
+        columns = [
+            (_texts if name in _TEXTS else _values)(batch.column(names.index(name))) for name in COLUMNS
+        ]
         facts = {
             name: _values(batch.column(index)) for index, name in enumerate(names) if name not in _NOT_FACTS
         }
@@ -65,7 +68,7 @@ class _Spans:
                 continue
             key = ids.get(trace)
             if key is None:
-                key = ids[trace] = self.id(str(trace))
+                key = ids[trace] = self.id(trace)
             kind = kinds.get((service, operation))
             if kind is None:
                 kind = kinds[service, operation] = _kind(service, operation)
@@ -79,10 +82,10 @@ class _Spans:
                             key,
                             self.flow,
                             self.object_type,
-                            str(trace),
+                            trace,
                             created_at=start,
                             attributes=told or None,
-                            trace=str(trace),
+                            trace=trace,
                         )
                     ),
                 )
@@ -195,9 +198,16 @@ def _is_plain(kind: "pa.DataType") -> bool:
 
     if types.is_dictionary(kind):
         kind = kind.value_type
-    return any(
-        test(kind) for test in (types.is_string, types.is_integer, types.is_floating, types.is_boolean)
+    return _is_text(kind) or any(
+        test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean)
     )
+
+
+def _is_text(kind: "pa.DataType") -> bool:
+    from pyarrow import types
+
+    # The large ones are what other writers, such as Polars, make of every text.
+    return types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view"
 
 
 def _values(column: "pa.Array") -> Sequence[Any]:
@@ -208,6 +218,15 @@ def _values(column: "pa.Array") -> Sequence[Any]:
         return list(column.to_pylist())
     words = column.dictionary.to_pylist()
     return [None if index is None else words[index] for index in column.indices.to_pylist()]
+
+
+def _texts(column: "pa.Array") -> Sequence[Any]:
+    """The same as texts: ids may be bytes, and names numbers."""
+    return [value if value is None or isinstance(value, str) else _text(value) for value in _values(column)]
+
+
+def _text(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _kind(service: str, operation: str) -> _Kind:
