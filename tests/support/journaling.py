@@ -22,7 +22,12 @@ class Journaling:
         self._writer = store.journal.register(tenant, name)
         self._sequence, self._hash = 0, b""
 
-    def append(self, records: Sequence[AnyRecord], received_at: int | None = None) -> Page:
+    def append(
+        self,
+        records: Sequence[AnyRecord],
+        received_at: int | None = None,
+        rejected: Sequence[tuple[str, int]] = (),
+    ) -> Page:
         """A page with these records."""
         self._sequence += 1
         page = build_page(
@@ -31,6 +36,7 @@ class Journaling:
             self._hash,
             RECEIVED_AT + self._sequence if received_at is None else received_at,
             [encode_record(record) for record in records],
+            rejected,
             named=self._named if self._sequence == 1 else (),
         )
         self._journal.append([page])

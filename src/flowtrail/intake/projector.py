@@ -52,7 +52,7 @@ SCATTERED: Final = 0.5
 """Transactions a record from which on records are of so many that waiting for more of the same gains nothing. Spans
 scattered over 2,000 open traces took half as long again on MongoDB when they were written slice by slice."""
 BATCH_BYTES: Final = 32 * 1024 * 1024
-"""Of compressed pages: records may be far larger than usual."""
+"""Of pages, compressed: records may be far larger than usual, and a page may tell of refused ones alone."""
 READ_PAGES: Final = 8
 LEASE_S: Final = 5.0
 """How long readers wait for a takeover when a projector dies without releasing its lease."""
@@ -90,6 +90,8 @@ class Projector:
         """Transactions a record, when records were last folded."""
         self._in_pieces = 0
         """Transactions that were then not told whole."""
+        self.caught_up = False
+        """Whether the last step took all that the journal had when it was read; more may have come since."""
         self.progress = Progress()
 
     def run(self, stop: threading.Event, wake: threading.Event) -> None:
@@ -140,9 +142,11 @@ class Projector:
 
     def step(self) -> int:
         """Fold what the journal has, at most about one batch of records, and write it; how many records that were.
+        0 once there is nothing more, at least 1 until then: pages may hold refused sequences only, or be unreadable.
 
         Raises: LeaseLost, StoreError; then `drop` before the next step.
         """
+        self.caught_up = False
         if not self.take_lease():
             return 0
         with collector_paused():
@@ -153,7 +157,7 @@ class Projector:
         if not pages:
             self._renew()
             return 0
-        return sum(map(self._fold_pages, self._slices(pages)))
+        return max(sum(map(self._fold_pages, self._slices(pages))), 1)
 
     def _slices(self, pages: list[Page]) -> Iterator[list[Page]]:
         """What is written as a whole: everything under pressure, else the oldest first."""
@@ -191,10 +195,10 @@ class Projector:
 
     def catch_up(self) -> int:
         """Project until the journal has nothing more; how many records that were."""
-        total = 0
-        while folded := self.step():
-            total += folded
-        return total
+        before = self.progress.records
+        while self.step():
+            pass
+        return self.progress.records - before
 
     # --- the lease ----------------------------------------------------------------------------------------
 
@@ -250,9 +254,10 @@ class Projector:
                 ordinal, sequence = split_number(page.number)
                 reached[ordinal] = sequence
                 records += count_records(page)
-                size += len(page.body)
+                size += len(page.header) + len(page.body)
             pages.extend(more)
             if len(more) < READ_PAGES:
+                self.caught_up = True
                 break
         return pages
 

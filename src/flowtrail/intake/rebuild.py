@@ -30,6 +30,8 @@ def rebuild(store: Store, on_progress: Callable[[Progress], None] | None = None)
         while projector.step():
             if on_progress is not None:
                 on_progress(projector.progress)
+            if projector.caught_up:
+                break
         _switch(writer, fresh)
     finally:
         projector.close()
@@ -56,7 +58,8 @@ def renew_views(store: Store, stop: threading.Event) -> bool:
     fresh = writer.begin_rebuild()
     projector = Projector(store.journal, fresh, holder=holder)
     try:
-        while projector.step():
+        # What comes meanwhile is for whoever projects then: where something always comes, nothing would ever be ready.
+        while projector.step() and not projector.caught_up:
             if stop.is_set():
                 return False
         _switch(writer, fresh)

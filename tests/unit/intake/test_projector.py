@@ -394,3 +394,42 @@ def test_a_record_that_check_cannot_count_makes_no_other_transaction_wrong(
     wrong = {each.where for each in check(store).findings}
 
     assert wrong == ({f"transaction default/{order_id(3).hex()}"} if poisoned_check == "counted" else set())
+
+
+@pytest.mark.parametrize("damage", [b"not zstd", None], ids=["unreadable", "refused alone"])
+def test_pages_without_a_record_to_fold_hide_none_behind_them(store, monkeypatch, damage):
+    for name, value in (("BATCH_RECORDS", 4), ("BATCH_BYTES", 100), ("READ_PAGES", 1)):
+        monkeypatch.setattr(f"flowtrail.intake.projector.{name}", value)
+    pages = Journaling(store)
+    for number in range(3):
+        if damage is None:
+            pages.append([], rejected=[("shop/1", number + 1)])
+        else:
+            page = pages.append(an_order(number))
+            store.journal.replace_secret(page.number, page.secret, damage)
+    pages.append(an_order(9))
+
+    rebuild(store)
+
+    assert store.transactions.find("default", order_id(9)) is not None
+    projector = Projector(store.journal, store.view_writer())
+    assert (projector.catch_up(), projector.step()) == (0, 0)
+    projector.close()
+
+
+def test_a_rebuild_is_ready_although_something_comes_at_every_moment(store, monkeypatch):
+    pages = Journaling(store)
+    pages.append(an_order(1))
+    project(store)
+    numbers = iter(range(2, 100))
+    write = MemoryViewWriter.write
+
+    def writing(self, batch, lease):
+        pages.append(an_order(next(numbers)))
+        return write(self, batch, lease)
+
+    monkeypatch.setattr(MemoryViewWriter, "write", writing)
+    rebuild(store)
+
+    assert next(numbers) < 5
+    assert store.transactions.find("default", order_id(1)) is not None
