@@ -107,9 +107,11 @@ def _cut_lines(body: bytes) -> list[Chunk]:
 
 def _elements(body: bytes) -> list[bytes]:
     try:
-        return [bytes(raw) for raw in _raw_list.decode(body)]
+        elements = _raw_list.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return _elements_by_brackets(body)
+    _check_count(len(elements))  # before each is copied: 20 MiB may be ten million
+    return [bytes(raw) for raw in elements]
 
 
 def _unsound(body: bytes) -> Refusal:

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -185,3 +186,15 @@ def test_brackets_without_end_are_given_up():
     deep = b"[" * 600_000 + b"]" * 600_000
     for body in (b"[" * 2_000_000, b"[" + deep + b"," + b"{}," * 500_000 + b"{}]"):
         assert refusal(decode_body, body, JSON, None, 0).code == "invalid_json"
+
+
+def test_elements_that_are_too_many_are_counted_before_each_is_copied():
+    body = b"[" + b",".join([b"{}"] * 200_000) + b"]"
+    tracemalloc.start()
+    with pytest.raises(Refusal) as refused:
+        cut(body, lines=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert refused.value.code == "too_many_records"
+    assert peak < 80 * 200_000
