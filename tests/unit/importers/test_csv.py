@@ -267,6 +267,10 @@ def test_a_quote_that_is_never_closed_is_told_with_its_row(tmp_path, end):
         (ImportOptions(time_format="%d.%m.%Y %H:%M:%S %H"), "stands in it twice"),
         (ImportOptions(time_format="%d.%m.%Y %q"), "no directive '%q'"),
         (ImportOptions(time_format="%Y %"), "no directive '%'"),
+        (
+            ImportOptions(time_format="%Y-%m-%d %H:%M:%S %Z", timezone="Europe/Berlin"),
+            "%Z reads the name of a zone",
+        ),
         (ImportOptions(status_word=("NOK",)), "--status-word"),
         (ImportOptions(ends=("pay=delivered", "pay=failed")), "of 'pay': delivered and failed"),
         (ImportOptions(flow=""), "--flow: a name is empty"),

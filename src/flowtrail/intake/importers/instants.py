@@ -16,8 +16,9 @@ _UNITS: Final = {"s": Decimal(1_000_000), "ms": Decimal(1_000), "us": Decimal(1)
 _DIGITS: Final = 20
 """More than any instant has in microseconds."""
 _DIRECTIVE: Final = re.compile(r"%(.?)", re.DOTALL)
-_DIRECTIVES: Final = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYzZ%")
-"""Those of `strptime`, which takes the others for a text that does not match."""
+_DIRECTIVES: Final = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYz%")
+"""Those of `strptime`, which takes the others for a text that does not match; but for %Z, which reads a zone's name
+and passes it over."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ALLOWED: Final = "an instant between 2000 and 2200"
@@ -59,6 +60,14 @@ def instant_reader(options: ImportOptions) -> ReadInstant:
 def _check_pattern(pattern: str) -> None:
     """Raises: Refusal (a directive that stands twice, or is none)."""
     for found in _DIRECTIVE.findall(pattern):
+        if found == "Z":
+            raise Refusal(
+                "invalid_option",
+                f"no instant can be read as {pattern!r}: %Z reads the name of a zone, but not which it is;"
+                " write the name as it stands, and say --timezone",
+                "time_format",
+                pattern,
+            )
         if found not in _DIRECTIVES:
             raise Refusal(
                 "invalid_option",
