@@ -148,6 +148,15 @@ def test_a_server_that_is_busy_is_asked_again_when_it_says(asked, waits):
     assert waited == [waits]
 
 
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 507])
+def test_records_are_sent_again_while_a_server_is_busy_or_full_or_away_behind_its_proxy(status):
+    receipt = {"accepted": 1, "rejected": [], "token": "t"}
+    client, waited = answering(httpx2.Response(status), httpx2.Response(200, json=receipt))
+
+    assert client.records(b"{}") == receipt
+    assert waited == [1.0]
+
+
 def test_what_is_not_visible_yet_is_not_asked_for_without_a_pause():
     client, waited = answering(
         httpx2.Response(503, headers={"Retry-After": "2"}), httpx2.Response(504), httpx2.Response(200)

@@ -30,7 +30,8 @@ _PAUSE_S: Final = 0.1
 """Between two looks at a server that does not say how long it will take."""
 _HOST: Final = re.compile(r"[\w.\[\]:-]+(?:/\S*)?")
 RECORDS: Final = "/v1/records"
-_TRY_AGAIN: Final = frozenset({429, 503, 507})
+_TRY_AGAIN: Final = frozenset({429, 502, 503, 504, 507})
+"""Full, busy, or behind a proxy that cannot reach it."""
 
 
 @Parameter(name="*")
