@@ -4,7 +4,8 @@ Transactions are folded apart from each other, so their records are gathered fir
 of producers are sets and registers of their own and need no folding.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from flowtrail.intake.hearing import Hearing
@@ -56,7 +57,7 @@ def gather(pages: Iterable[Page]) -> Gathered:
         try:
             header = read_header(page)
             tenant = header.tenant
-            records = _records(gathered, tenant, page)
+            records = readable(page, partial(_set_aside, gathered, tenant, page.number))
         except Exception as error:  # noqa: BLE001 -- whatever is wrong with one page, the others go on
             gathered.set_aside.append(SetAside(tenant, page.number, -1, None, f"unreadable page: {error}"))
             continue
@@ -66,8 +67,12 @@ def gather(pages: Iterable[Page]) -> Gathered:
     return gathered
 
 
-def _records(gathered: Gathered, tenant: str, page: Page) -> Sequence[AnyRecord | None]:
-    """The page's records; where one cannot be decoded, it alone is set aside."""
+def _set_aside(gathered: Gathered, tenant: str, number: int, leaf: int, error: Exception) -> None:
+    gathered.set_aside.append(SetAside(tenant, number, leaf, None, f"unreadable: {error}"))
+
+
+def readable(page: Page, unreadable: Callable[[int, Exception], None]) -> Sequence[AnyRecord | None]:
+    """The page's records, None where one was erased or, as `unreadable` is told, cannot be decoded. Raises: Damaged."""
     try:
         return read_records(page)
     except Damaged:
@@ -76,7 +81,7 @@ def _records(gathered: Gathered, tenant: str, page: Page) -> Sequence[AnyRecord 
             try:
                 found.append(None if encoded is None else decode_record(encoded))
             except Exception as error:  # noqa: BLE001 -- whatever is wrong with one record, the others go on
-                gathered.set_aside.append(SetAside(tenant, page.number, leaf, None, f"unreadable: {error}"))
+                unreadable(leaf, error)
                 found.append(None)
         return found
 

@@ -6,7 +6,7 @@ reason, everything else is written, and nothing waits. `rebuild` tries again.
 
 from collections.abc import Callable, Sequence
 
-from flowtrail.ledger.pages import read_records
+from flowtrail.intake.batches import readable
 from flowtrail.model.errors import StoreError
 from flowtrail.projection.cells import add_into
 from flowtrail.projection.difference import Folded
@@ -89,10 +89,14 @@ def _place(journal: Journal, pages: Sequence[int], record: Folded) -> tuple[int,
     """Page and leaf of a record: looked up, since carrying them along would make every record dearer."""
     for number in pages:
         page = journal.page(number)
-        for leaf, held in enumerate([] if page is None else read_records(page)):
+        for leaf, held in enumerate(() if page is None else readable(page, _passed_over)):
             if held == record:
                 return number, leaf
     return pages[0], -1
+
+
+def _passed_over(*_: object) -> None:
+    """It was set aside when its page was sorted."""
 
 
 def _tracked(tenant: str, loaded: Loaded | None) -> Tracked:

@@ -1,10 +1,14 @@
 """Step by step: what the projector holds is bounded whatever is told, and what it has read is where the journal ends."""
 
+import msgspec
 import pytest
+import zstandard
 
 from flowtrail.intake.cache import Cache
 from flowtrail.intake.projector import Projector
 from flowtrail.intake.rebuild import rebuild
+from flowtrail.ledger.pages import encoded_records
+from flowtrail.projection.tracked import Tracked
 from flowtrail.storage.memory.store import MemoryStore
 from flowtrail.storage.memory.views import MemoryViewWriter
 from tests.support.journaling import Journaling, project
@@ -74,3 +78,30 @@ def test_a_rebuild_is_ready_although_something_comes_at_every_moment(store, monk
 
     assert next(numbers) < 5
     assert store.transactions.find("default", order_id(1)) is not None
+
+
+def test_a_record_that_cannot_be_projected_is_found_in_a_page_that_holds_one_that_cannot_be_read(
+    store, monkeypatch
+):
+    fold = Tracked.fold
+
+    def folding(tracked, records, tally):
+        if any(getattr(record, "block", "") == "ship" for record in records):
+            raise ArithmeticError("nobody thought of this")
+        return fold(tracked, records, tally)
+
+    monkeypatch.setattr(Tracked, "fold", folding)
+    page = Journaling(store).append([*an_order(1)[:2], *an_order(2, outcome="failed")[:3]])
+    encoded = encoded_records(page)
+    encoded[0] = msgspec.msgpack.encode(["block", 1])
+    body = bytes([0x90 | len(encoded)]) + b"".join(encoded)
+    store.journal.replace_secret(page.number, page.secret, zstandard.ZstdCompressor().compress(body))
+
+    project(store)
+
+    poisoned = next(
+        leaf
+        for leaf, record in enumerate(an_order(2, outcome="failed"))
+        if getattr(record, "block", "") == "ship"
+    )
+    assert sorted(each.leaf for each in store.transactions.set_aside()) == [0, 2 + poisoned]
