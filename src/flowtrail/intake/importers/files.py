@@ -36,6 +36,8 @@ class Source:
         self.done = 0
         self.readings = 1
         """How often the whole file will be read."""
+        self.is_read_first = False
+        """Whether all of it is read before anything of it is said."""
         self._read_bytes = 0
         self.counts: Counter[str] = Counter()
         """What was kept as it is though something is odd about it, by what that is."""
@@ -47,7 +49,8 @@ class Source:
         """The decompressed bytes. Raises: Unreadable (cut or damaged), Refusal (a compression that is not read)."""
         raw: BinaryIO = sys.stdin.buffer if self.file == STDIN else self.file.open("rb")
         try:
-            yield from _decompressed(self._read(raw))
+            before = "nothing of it was taken" if self.is_read_first else "what stood before was read"
+            yield from _decompressed(self._read(raw), before)
         finally:
             if raw is not sys.stdin.buffer:
                 raw.close()
@@ -81,7 +84,7 @@ class Source:
             yield None if skipping or len(held) > longest else bytes(held)
 
 
-def _decompressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _decompressed(chunks: Iterator[bytes], before: str) -> Iterator[bytes]:
     first = next(chunks, b"")
     for magic, name in _OTHERS.items():
         if first.startswith(magic):
@@ -93,18 +96,18 @@ def _decompressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 "gzip, zstd or none",
             )
     if first.startswith(_GZIP):
-        yield from _inflated(first, chunks, lambda: zlib.decompressobj(wbits=31))
+        yield from _inflated(first, chunks, lambda: zlib.decompressobj(wbits=31), before)
     elif first.startswith(_ZSTD):
         import zstandard
 
-        yield from _inflated(first, chunks, lambda: zstandard.ZstdDecompressor().decompressobj())
+        yield from _inflated(first, chunks, lambda: zstandard.ZstdDecompressor().decompressobj(), before)
     elif first:
         yield first
         yield from chunks
 
 
-def _inflated(first: bytes, chunks: Iterator[bytes], start: Any) -> Iterator[bytes]:
-    """Frame after frame: both formats may be concatenated."""
+def _inflated(first: bytes, chunks: Iterator[bytes], start: Any, before: str) -> Iterator[bytes]:
+    """Frame after frame: both formats may be concatenated. `before` says what became of what stood before damage."""
     import zstandard
 
     stream, chunk = start(), first
@@ -121,11 +124,9 @@ def _inflated(first: bytes, chunks: Iterator[bytes], start: Any) -> Iterator[byt
             if stream.eof:
                 stream = start()
     except (zlib.error, zstandard.ZstdError) as error:
-        raise Unreadable(
-            None, f"the compressed file is damaged; what stood before was read ({error})"
-        ) from error
+        raise Unreadable(None, f"the compressed file is damaged; {before} ({error})") from error
     if not stream.eof:
-        raise Unreadable(None, "the compressed file ends too early; what stood before was read")
+        raise Unreadable(None, f"the compressed file ends too early; {before}")
 
 
 class ChunkReader(io.RawIOBase):

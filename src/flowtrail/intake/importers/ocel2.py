@@ -293,6 +293,7 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
     """(number of the event, record) of the whole log; ends come last. Raises: Refusal (an option that cannot be
     meant)."""
     log = _Log(source, options, problems)
+    source.is_read_first = True
     try:
         again = _twice(source)
         log.learn(iter_elements(again()))

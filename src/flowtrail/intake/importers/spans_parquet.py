@@ -112,6 +112,7 @@ def read(source: Source, options: ImportOptions, problems: Problems) -> Iterator
     """(row from 1, record) of every span, in order of the file. Raises: Refusal (no such columns, no pyarrow)."""
     parquet = _driver()
     spans = _Spans(options)
+    source.is_read_first = True
     try:
         with _seekable(source) as (file, size):
             source.total, source.done = size, 0
