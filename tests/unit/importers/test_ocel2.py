@@ -376,3 +376,24 @@ def test_a_log_on_standard_input_is_read_twice_too(monkeypatch, tmp_path):
 
     assert problems == []
     assert found == wanted
+
+
+@pytest.mark.parametrize("unit", [1, 1_000], ids=["s", "ms"])
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "not in order"])
+def test_instants_may_be_numbers_where_the_option_says_of_what(tmp_path, unit, backwards):
+    objects = [thing("o", "orders", ("p", 1, 0), ("p", 2, (PLACED // SECOND + 5) * unit))]
+    events = [
+        {**event(f"e{second}", "pick", 0, [("o", "")]), "time": (PLACED // SECOND + second) * unit}
+        for second in ((3, 0) if backwards else (0, 3))
+    ]
+    file = tmp_path / "log.json"
+    file.write_text(json.dumps({"objects": objects, "events": events}))
+    options = ImportOptions(time_unit="s" if unit == 1 else "ms")
+
+    records, problems = imported("ocel2", file, options)
+    assert problems == []
+    assert [each["started_at"] - PLACED for each in of_kind(records, "block")] == [0, 3 * SECOND]
+    assert [each["attributes"]["p"] for each in of_kind(records, "transaction")] == [1, 2]
+
+    _, (*_, problem) = imported("ocel2", file)
+    assert "for numbers say --time-unit" in problem.message

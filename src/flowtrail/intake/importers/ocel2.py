@@ -97,7 +97,7 @@ class _Log:
                     event = _decoded(_decode_event, element, member)
                     if _MARK in element and _carried(event.attributes) is not None:
                         continue
-                    instant = self.read_instant(event.time, "time")
+                    instant = self.read_instant(str(event.time), "time")
                     self.in_order = self.in_order and instant >= latest
                     latest = max(instant, latest)
                     for each in event.relationships:
@@ -145,7 +145,7 @@ class _Log:
                 continue
             position, self.events = self.events, self.events + 1
             try:
-                instant = self.read_instant(_decoded(_decode_event, element, member).time, "time")
+                instant = self.read_instant(str(_decoded(_decode_event, element, member).time), "time")
             except Unreadable as error:
                 self.problems(error.at(self.events))
                 continue
@@ -172,7 +172,7 @@ class _Log:
             return
         if not event.type:
             raise Unreadable("type", "the event has no type")
-        instant = self.read_instant(event.time, "time")
+        instant = self.read_instant(str(event.time), "time")
         qualifiers: dict[str, list[str]] = {}
         for each in event.relationships:
             qualifiers.setdefault(each.object_id, []).append(each.qualifier)
@@ -252,8 +252,8 @@ class _Log:
         for each in told.attributes:
             value = self.known.value("objectTypes", told.type, each)
             since = 0
-            if each.time is not None and not each.time.startswith(_ALWAYS):
-                since = self.read_instant(each.time, f"{each.name}.time")
+            if each.time not in (None, 0) and not str(each.time).startswith(_ALWAYS):
+                since = self.read_instant(str(each.time), f"{each.name}.time")
             if value is not None:
                 found.setdefault(since, {})[each.name] = value
         return found

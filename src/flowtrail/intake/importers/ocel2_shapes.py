@@ -26,12 +26,16 @@ class Type(msgspec.Struct):
     attributes: list[Declared] = []
 
 
+Time = str | int | float
+"""The standard's text, or a number where --time-unit says of what."""
+
+
 class Attribute(msgspec.Struct):
     """A value; of an object since `time`."""
 
     name: str
     value: Any = None
-    time: str | None = None
+    time: Time | None = None
 
 
 class Relationship(msgspec.Struct, rename="camel"):
@@ -55,7 +59,7 @@ class Event(msgspec.Struct):
 
     id: str
     type: str
-    time: str
+    time: Time
     attributes: list[Attribute] = []
     relationships: list[Relationship] = []
 
