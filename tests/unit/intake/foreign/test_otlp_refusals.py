@@ -172,15 +172,15 @@ EMPTY = {
 }
 
 
-def empty(kind, what):
-    """A small body of more than may be, none of which says anything."""
+def empty(kind, what, number=200_000):
+    """A body of far more than may be, none of which says anything."""
     if kind == JSON:
         return EMPTY[kind, what].replace(b"@", b",".join([b"{}"] * 400_000))
     made = ExportTraceServiceRequest()
     held = made.resource_spans
     for inner in {"resources": (), "scopes": ("scope_spans",), "spans": ("scope_spans", "spans")}[what]:
         held = getattr(held.add(), inner)
-    for _ in range(MAX_BODY_RECORDS + 1):
+    for _ in range(number):
         held.add()
     return made.SerializeToString()
 
@@ -195,6 +195,16 @@ def test_what_is_too_much_is_counted_before_anything_is_made_of_it(kind, what, m
         read(empty(kind, what), kind)
 
     assert (refused.value.code, refused.value.status) == ("too_many_records", 413)
+
+
+@pytest.mark.parametrize("what", ["scopes", "spans"])
+def test_a_small_body_may_hold_no_more_than_a_large_one(what):
+    with pytest.raises(Refusal) as refused:
+        read(empty(PROTOBUF, what, MAX_BODY_RECORDS + 1), PROTOBUF)
+    assert (refused.value.code, refused.value.status) == ("too_many_records", 413)
+
+    decoded = read(empty(PROTOBUF, what, MAX_BODY_RECORDS), PROTOBUF)
+    assert len(decoded.rejected) == (MAX_BODY_RECORDS if what == "spans" else 0)
 
 
 def test_spans_that_are_no_objects_are_counted_too():
