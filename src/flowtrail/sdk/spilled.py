@@ -79,6 +79,7 @@ class LeftBehind:
         self._directory, self._target, self._own = directory, target, own
         self._bounds = bounds
         self._looked_at = -_LOOK_EVERY_S
+        self._names: deque[str] = deque()
         self._session: tuple[str, int] | None = None
         self._paths: deque[Path] = deque()
         self._open: list[Segment] = []
@@ -134,19 +135,24 @@ class LeftBehind:
         return False
 
     def _look(self) -> bool:
-        """Whether there is a session to adopt."""
-        if monotonic_s() - self._looked_at < _LOOK_EVERY_S:
-            return False
-        with suppress(OSError):
-            for name, paths in sessions_in(self._directory, self._target).items():
-                if name == self._own:
-                    continue
-                with suppress(OSError):
-                    self._session = (name, lock_session(self._directory, name))
-                    self._paths = deque(paths)
-                    return True
-        self._looked_at = monotonic_s()
+        """Whether there is a session to adopt. Each is tried once a look: one of which a file can be neither read nor
+        removed would otherwise be begun again for ever."""
+        if not self._names and monotonic_s() - self._looked_at >= _LOOK_EVERY_S:
+            self._looked_at = monotonic_s()
+            self._names.extend(name for name in self._sessions() if name != self._own)
+        while self._names:
+            name = self._names.popleft()
+            with suppress(OSError):
+                self._session = (name, lock_session(self._directory, name))
+                # Listed anew: who held it until now may have written, or sent, since the look.
+                self._paths = deque(self._sessions().get(name, ()))
+                return True
         return False
+
+    def _sessions(self) -> dict[str, list[Path]]:
+        with suppress(OSError):
+            return sessions_in(self._directory, self._target)
+        return {}
 
     def _leave(self, *, keep: bool) -> None:
         assert self._session is not None

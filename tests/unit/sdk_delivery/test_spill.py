@@ -11,6 +11,7 @@ from flowtrail.sdk.notices import forget
 from flowtrail.sdk.outbox import Outbox
 from flowtrail.sdk.parcels import Bounds, Queued
 from flowtrail.sdk.segments import SEGMENT_BYTES, head_of, open_segment, read_frame
+from flowtrail.sdk.sessions import lock_session
 from flowtrail.sdk.settings import MIB, Settings
 from flowtrail.sdk.spill import Spill
 from flowtrail.sdk.spilled import Spilled
@@ -206,6 +207,30 @@ def test_what_cannot_be_encoded_is_counted_at_once(household):
     assert household.tally.dropped == {"unencodable": 1}
     assert item.taken
     assert household.spill.waiting == 0
+
+
+@pytest.mark.parametrize("torn", [b"FTSPILL1", b"something else" * 1_000])
+def test_a_file_that_cannot_be_read_is_left_alone_and_keeps_nothing_from_being_sent(
+    household, tmp_path, monkeypatch, torn
+):
+    asked = []
+
+    def lock(directory, name):
+        asked.append(name)
+        assert len(asked) < 10
+        return lock_session(directory, name)
+
+    monkeypatch.setattr("flowtrail.sdk.spilled.lock_session", lock)
+    dead = Household(tmp_path / "spill", "dead")
+    dead.spill.put(Told(number=1))
+    dead.die()
+    strange = tmp_path / "spill" / f"{dead.spill.target}-aaaa-00000001.spill"
+    strange.write_bytes(torn)
+    household.spill.put(Told(number=2))
+
+    assert sorted(record["number"] for record in household.sent()) == [1, 2]
+    assert strange.read_bytes() == torn
+    assert len(asked) == 2
 
 
 def test_records_for_another_server_stay_where_they_are(household, tmp_path):
