@@ -22,7 +22,7 @@ Report = Callable[[], dict[str, Any] | None]
 
 
 class Spilled:
-    """What `Queued` is for memory. Own records and adopted ones take turns."""
+    """What `Queued` is for memory. Memory and files take turns, and of files own records and adopted ones."""
 
     def __init__(self, spill: Spill, queued: Queued, tally: Tally, producer: str, bounds: Bounds) -> None:
         self._spill, self._queued, self._tally = spill, queued, tally
@@ -31,17 +31,20 @@ class Spilled:
         self._torn: tuple[Segment | None, int, float] = (None, 0, 0.0)
         self.left = LeftBehind(spill.directory, spill.target, spill.name, bounds)
         self._is_our_turn = True
+        self._is_memorys_turn = False
 
     def next(self, report: Report) -> Parcel | None:
         """What waits, up to a parcel's size."""
         if (said := report()) is not None:
             self._spill.report(encode(said))
-        # What found no room in a file is what a crash would cost.
-        if (parcel := self._queued.next(_no_report)) is not None:
+        # What found no room in a file is what a crash would cost; but where it came first at every turn, a host that goes
+        # on saying things would never get room in files again.
+        self._is_memorys_turn = not self._is_memorys_turn
+        if self._is_memorys_turn and (parcel := self._queued.next(_no_report)) is not None:
             return parcel
         self._is_our_turn = not self._is_our_turn
         first, second = (self._own, self.left.next) if self._is_our_turn else (self.left.next, self._own)
-        return first() or second()
+        return first() or second() or self._queued.next(_no_report)
 
     def has_more(self) -> bool:
         """Whether there are records that nobody rings for."""

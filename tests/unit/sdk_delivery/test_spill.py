@@ -178,6 +178,26 @@ def test_a_directory_is_never_fuller_than_it_may_be_and_the_rest_waits_in_memory
     assert names(tmp_path / "spill") == []
 
 
+def test_files_that_were_full_are_emptied_while_the_host_goes_on(tmp_path):
+    household = Household(tmp_path / "spill", spill_mib=8)
+    text = "x" * 1_000
+    while not household.box.waiting:
+        household.spill.put(Told(text=text))
+
+    # More comes at every turn than a parcel of memory leaves time for.
+    turns = 0
+    while household.spill.waiting > 20 and turns < 5_000:
+        turns += 1
+        household.spill.put(Told(text=text))
+        parcel = household.source.next(lambda: None)
+        with household.tally.lock:
+            household.tally.settle(parcel.records, [])
+        if parcel.advance is not None:
+            parcel.advance(len(parcel.lines))
+
+    assert turns < 5_000
+
+
 def test_a_directory_that_cannot_be_used_leaves_memory(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     household = Household(tmp_path / "file" / "spill")
