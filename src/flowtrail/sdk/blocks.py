@@ -18,6 +18,7 @@ from flowtrail.model import clock
 from flowtrail.model.clock import MICROS
 from flowtrail.model.ids import ExecutionNumbers
 from flowtrail.model.limits import MAX_INTEGER, MAX_MAP_NAMES, MAX_REASON_CHARS
+from flowtrail.sdk import marks
 from flowtrail.sdk.context import current, current_entry, enter, innermost, leave, loops, this_thread
 from flowtrail.sdk.endings import FINE, judge
 from flowtrail.sdk.notices import warn_once
@@ -27,7 +28,7 @@ from flowtrail.sdk.producer import producer
 from flowtrail.sdk.raised import Raised, take_down
 from flowtrail.sdk.statements import STATEMENT_BYTES, Statement
 from flowtrail.sdk.telling import read_usages, tell
-from flowtrail.sdk.values import CUT, Frozen, freeze, freeze_name, freeze_text, freeze_value
+from flowtrail.sdk.values import Frozen, freeze, freeze_name, freeze_text, freeze_value, keep_fitting
 
 BLOCK_BYTES: Final = 1_024
 """What a block holds with its first details; checked against the interpreter's own count by a test."""
@@ -273,15 +274,13 @@ class Block(msgspec.Struct, gc=False, eq=False):
         if issubclass(type(named), dict):
             values.update(freeze(named, frozen))
         elif named is not None:
+            marks.count(marks.INVALID)
             warn_once("detail", "a detail has a name; block %r was given one without", freeze_name(self.name))
         held = self.details or {}
         if (frozen.cost > _MERGED_BYTES or self.cost > _LARGEST_BYTES) and self.started:
-            if self.transaction.is_known:
-                producer.put(self._aside(values, frozen.cost))
+            self._say_aside(values, held, frozen.cost)
             return
-        if len(held) + len(values) >= MAX_MAP_NAMES:
-            values = {name: value for name, value in values.items() if name in held}
-            values[CUT] = "[cut: more than 63 details]"
+        keep_fitting(values, held)
         if self.details is None:
             self.details = values
         else:
@@ -300,6 +299,16 @@ class Block(msgspec.Struct, gc=False, eq=False):
             self.details[name] = frozen
         if self.taken:
             self._say_again()
+
+    def _say_aside(self, values: dict[str, Any], held: dict[str, Any], cost: int) -> None:
+        """State these in a record of their own."""
+        for name in values:
+            # The block repeats what it holds, and later than this: an older value would come back.
+            held.pop(name, None)
+        if len(values) > MAX_MAP_NAMES:
+            keep_fitting(values, {})
+        if self.transaction.is_known:
+            producer.put(self._aside(values, cost))
 
     def _aside(self, values: dict[str, Any], cost: int) -> Statement:
         fields = {

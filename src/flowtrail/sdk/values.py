@@ -34,6 +34,8 @@ _VALUE_BYTES: Final = 72
 _LONE_OR_NUL: Final = re.compile("[\ud800-\udfff\0]")
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _TRIES: Final = 3
+_MOST_DETAILS: Final = MAX_MAP_NAMES - 1
+"""Of a block, beside a mark."""
 _SHOWN_CHARS: Final = 60
 _MOST_BITS: Final = 4_000
 """Of an integer that is told as text: 1,200 digits, converted in microseconds."""
@@ -167,6 +169,18 @@ def _copy_map(value: Any, levels: int, frozen: Frozen) -> Any:
     if size > len(copied):
         copied[CUT] = _cut_off(f"{size - len(copied)} more", frozen)
     return copied
+
+
+def keep_fitting(details: dict[str, Any], held: dict[str, Any]) -> None:
+    """Leave of a block's new details those that fit beside the ones it holds, with room for the mark that tells of the
+    others; what is stated again always fits."""
+    others = [name for name in details if name not in held and name != CUT]
+    room = max(_MOST_DETAILS - len(held) + (CUT in held), 0)
+    if len(others) > room:
+        for name in others[room:]:
+            del details[name]
+        details[CUT] = f"[cut: more than {_MOST_DETAILS} details]"
+        marks.count(marks.CUT)
 
 
 def _some_pairs(value: Any) -> list[tuple[Any, Any]]:

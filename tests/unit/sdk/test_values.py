@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import flowtrail
 from flowtrail.sdk.blocks import BLOCK_BYTES
 from flowtrail.sdk.values import Frozen, freeze, freeze_value, tidy
+from flowtrail.testing import recording
 
 
 def said(sink, **details):
@@ -214,6 +215,56 @@ def test_more_details_than_a_record_may_have_are_cut_and_marked(sink):
     (told,) = sink.of("block")
     assert len(told["details"]) == 64
     assert told["details"]["…"] == "[cut: more than 63 details]"
+
+
+def test_details_that_are_stated_again_are_replaced_and_nothing_is_said_to_be_cut(sink):
+    before = flowtrail.stats().left_out
+    with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
+        for times in (1, 2):
+            block.detail({f"n{number}": number * times for number in range(40)})
+
+    (told,) = sink.of("block")
+    assert told["details"] == {f"n{number}": number * 2 for number in range(40)}
+    assert flowtrail.stats().left_out == before
+
+
+@pytest.mark.parametrize("numbers", [(64,), (70,), (30, 40), (63, 1, 1), (62, 1), (5, 64, 64)])
+def test_of_too_many_details_those_that_fit_are_kept_and_the_loss_is_counted(sink, numbers):
+    before = flowtrail.stats().left_out.get("cut", 0)
+    with flowtrail.transaction("order", "4711") as order:
+        block = order.block("map")
+        for call, number in enumerate(numbers):
+            block.detail({f"{call} {each}": each for each in range(number)})
+        with block:
+            pass
+
+    (told,) = sink.of("block")
+    details = told["details"]
+    given = [f"{call} {each}" for call, number in enumerate(numbers) for each in range(number)]
+    if sum(numbers) <= 63:
+        assert list(details) == given
+    else:
+        assert [name for name in details if name != "…"] == given[:63]
+        assert "cut" in details["…"]
+    assert (flowtrail.stats().left_out.get("cut", 0) > before) == (sum(numbers) > 63)
+
+
+def test_no_call_makes_more_details_than_a_record_may_have(sink):
+    with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
+        block.detail({f"n{number:03}": number for number in range(64)}, extra=1)
+
+    aside, _ = sorted(sink.of("block"), key=lambda record: "details" not in record)
+    assert len(aside["details"]) == 64
+
+
+def test_a_large_detail_takes_the_place_of_a_small_one_of_its_name():
+    with recording() as recorder:
+        with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
+            block.detail(payload="short", lines=3)
+            block.detail(payload="x" * 5_000)
+
+        details = recorder.get("4711").block("map")["details"]
+    assert details == {"payload": "x" * 5_000, "lines": 3}
 
 
 def test_large_details_leave_as_records_of_their_own(sink):

@@ -160,6 +160,17 @@ def test_a_block_full_of_details_takes_no_lines(flowtrail, logger):
     assert len(flowtrail.find("4711").block("map")["details"]) == MAX_MAP_NAMES
 
 
+def test_a_block_that_is_nearly_full_stays_within_what_a_record_may_have(flowtrail, logger):
+    logger.addHandler(BlockHandler())
+    with sdk.transaction("order", "4711") as order, order.block("map") as block:
+        for number in range(MAX_MAP_NAMES - 1):
+            block.detail({f"d{number}": number})
+        logger.info("one more")
+        block.detail(last=1)
+
+    assert len(flowtrail.find("4711").block("map")["details"]) == MAX_MAP_NAMES
+
+
 def test_a_detail_of_the_host_that_is_called_log_stays(flowtrail, logger):
     logger.addHandler(BlockHandler())
     with sdk.transaction("order", "4711") as order, order.block("map") as block:

@@ -58,7 +58,8 @@ def add_line(block: Any, line: str, most: int) -> None:
     details = block.details
     held = None if details is None else details.get(DETAIL)
     if type(held) is not list:
-        if held is not None or len(details or ()) >= MAX_MAP_NAMES:
+        # The last place is for the mark of a block that has more details than it may.
+        if held is not None or len(details or ()) >= MAX_MAP_NAMES - 1:
             return
         held = []
     mark = _MARK.fullmatch(held[0]) if held else None
