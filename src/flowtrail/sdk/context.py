@@ -136,10 +136,10 @@ class Pause:
 
 
 def pauses(*entries: Any) -> list[Pause]:
-    """Pauses of the transactions that these entries belong to."""
-    return [
-        Pause(transaction) for transaction in {entry.transaction for entry in entries if entry is not None}
-    ]
+    """Pauses of the transactions that these entries belong to, where this is their thread: in any other their blocks
+    take the longer way anyhow, and who began and ended a pause there would do so in the midst of what they do here."""
+    found = {entry.transaction for entry in entries if entry is not None}
+    return [Pause(transaction) for transaction in found if transaction.home == this_thread()]
 
 
 def part_chain(block: Any) -> None:

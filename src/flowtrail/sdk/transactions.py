@@ -1,5 +1,6 @@
 """One object's way through a flow, as the host tells it: announced when it is entered, ended when it is left."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -10,7 +11,7 @@ from flowtrail.model.statuses import RELATIONS
 from flowtrail.sdk import announcing, marks
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.carriers import Setter
-from flowtrail.sdk.context import NO_THREAD, Pause, enter, innermost, leave, own_thread, part_chain
+from flowtrail.sdk.context import NO_THREAD, Pause, enter, innermost, leave, own_thread, part_chain, pauses
 from flowtrail.sdk.endings import CANCELLED, FAILED, FINE, judge
 from flowtrail.sdk.handing import hand_on
 from flowtrail.sdk.identity import Identity, Outcome
@@ -60,7 +61,7 @@ class Transaction:
         self.top: Any = None
         self.thread = self.home = NO_THREAD
         self.is_plain = False
-        self._paused: Any = None
+        self._paused: Sequence[Pause] = ()
         self._ends_here = identity.ends_here
         self._outcome = Outcome()
         self._failures: dict[str, int] = {}
@@ -76,14 +77,14 @@ class Transaction:
         self.home = own_thread() if self.identity.is_known else NO_THREAD
         self.outer = enter(self, self)
         if self.outer is not None:
-            self._paused = Pause(self.outer.transaction)
+            self._paused = pauses(self.outer)
         self._begin()
         return self
 
     def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
         leave(self, self)
-        if self._paused is not None:
-            self._paused.end()
+        for pause in self._paused:
+            pause.end()
         self.close(raised)
 
     async def __aenter__(self) -> Self:

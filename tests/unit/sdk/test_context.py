@@ -171,6 +171,56 @@ def test_threads_are_handed_what_is_current(sink, handed):
     }
 
 
+class Elsewhere:
+    """A function that was carried to another thread, and runs there until `end`."""
+
+    def __init__(self):
+        self._is_running, self._may_end = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=flowtrail.carry(self._work))
+        self._thread.start()
+        assert self._is_running.wait(10)
+
+    def _work(self):
+        self._is_running.set()
+        self._may_end.wait(10)
+
+    def end(self):
+        self._may_end.set()
+        self._thread.join(10)
+
+
+def test_what_is_current_stays_so_whatever_runs_and_ends_in_another_thread_meanwhile(sink):
+    with flowtrail.transaction("order", "4711") as order, order.block("fan out"):
+        elsewhere = Elsewhere()
+        with order.block("meanwhile") as block:
+            assert flowtrail.current_block() is block
+        elsewhere.end()
+        with order.block("collect") as block:
+            assert flowtrail.current_block() is block
+            flowtrail.detail(lines=3)
+
+    assert {each["block"]: each.get("details") for each in sink.of("block")}["collect"] == {"lines": 3}
+
+
+def test_nor_does_it_matter_which_of_several_transactions_was_handed_there(sink):
+    with flowtrail.transaction("order", "4711") as order, order.block("outer"):
+        elsewhere = Elsewhere()
+        with flowtrail.transaction("line", "1") as line, line.block("of the line"):
+            elsewhere.end()
+            with order.block("of the order") as block, flowtrail.block("deeper") as deeper:
+                assert flowtrail.current_block() is deeper
+            with order.block("again") as block:
+                assert flowtrail.current_block() is block
+
+    assert parents(sink) == {
+        "outer": None,
+        "of the line": None,
+        "of the order": "outer",
+        "deeper": "of the order",
+        "again": "outer",
+    }
+
+
 def test_a_generator_that_is_handed_on_works_for_whoever_handed_it(sink):
     def lines():
         for name in ("a", "b"):
