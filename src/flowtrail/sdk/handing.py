@@ -18,16 +18,18 @@ from flowtrail.sdk.tracecontext import Carried, read, write
 _TRACE: Final = re.compile(r"[0-9a-f]{32}")
 
 
-def hand_on(transaction: Any, carrier: Any, handover: bool, set: Setter | None) -> bool:
-    """Write the transaction into the carrier. Whether that could be done; never raises."""
+def hand_on(transaction: Any, carrier: Any, *, handover: bool, set: Setter | None, after: Any = None) -> bool:
+    """Write the transaction into the carrier. Whether that could be done; never raises. `after` is the block beside
+    which it goes on, whatever the caller is in; a handover goes on beside the one the caller is in."""
     identity: Identity = transaction.identity
     if not identity.is_known:
         return False
-    running = _running_in(transaction)
+    running = after if after is not None else _running_in(transaction)
     span = running.id if running is not None else identity.remote_parent or identity.id[-16:]
     parent = identity.remote_parent
     if running is not None:
-        parent = parent_of(running, transaction) if handover else running.id
+        is_beside = handover or after is not None
+        parent = parent_of(running, transaction) if is_beside else running.id
     carried = Carried(
         transaction=identity.id,
         parent=parent,

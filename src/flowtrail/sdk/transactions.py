@@ -288,7 +288,7 @@ class Transaction:
         writes where the carrier is neither a map nor a list of pairs.
         """
         carrier = {} if carrier is None else carrier
-        if hand_on(self, carrier, handover, set) and handover:
+        if hand_on(self, carrier, handover=handover, set=set) and handover:
             self._ends_here = False
             producer.on_handover(self.id)
         return carrier

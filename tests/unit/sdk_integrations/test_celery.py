@@ -28,8 +28,17 @@ def fail(order: str) -> None:
 
 @shared_task(name="shop.again", bind=True, max_retries=2)
 def again(self, order: str) -> int:
-    if self.request.retries < 2:
-        raise self.retry(exc=ConnectionError("partner is away"), countdown=0)
+    with sdk.block("send"):
+        if self.request.retries < 2:
+            raise self.retry(exc=ConnectionError("partner is away"), countdown=0)
+        return self.request.retries
+
+
+@shared_task(name="shop.own", bind=True, max_retries=2)
+def own(self, order: str) -> int:
+    with sdk.transaction("order", order), sdk.block("send"):
+        if self.request.retries < 2:
+            raise self.retry(exc=ConnectionError("partner is away"), countdown=0)
     return self.request.retries
 
 
@@ -147,11 +156,44 @@ def test_a_task_sent_again_goes_on_as_the_next_attempt(flowtrail, tasks, worker,
     about = "4711" if sent_from_a_transaction else result.id
     until_ended(flowtrail, about)
     until(lambda: "running" not in [block["status"] for block in flowtrail.get(about).blocks])
-    seen = flowtrail.assert_path(about, ["shop.again/failed", "shop.again/failed", "shop.again/succeeded"])
-    assert [block["attempt"] for block in seen.blocks] == [1, 2, 3]
-    assert seen.blocks[0]["exceptions"][0]["type"] == "ConnectionError"
+    seen = flowtrail.assert_path(about, ["shop.again/failed", "send"] * 2 + ["shop.again/succeeded", "send"])
+    runs = seen.blocks[::2]
+    assert [block["attempt"] for block in runs] == [1, 2, 3]
+    assert [block["parent"] for block in runs] == [None] * 3, "each beside the one before"
+    assert [block["parent"] for block in seen.blocks[1::2]] == [block["id"] for block in runs]
+    assert runs[0]["exceptions"][0]["type"] == "ConnectionError"
     flowtrail.assert_delivered(about)
     assert len(flowtrail.transactions) == 1
+
+
+def test_a_task_sent_again_from_within_a_transaction_of_its_own_code_goes_on_as_what_it_was(
+    flowtrail, tasks, worker
+):
+    result = own.delay("4711")
+    assert result.get(timeout=WAIT_S) == 2
+
+    until_ended(flowtrail, result.id)
+    seen = flowtrail.assert_path(result.id, ["shop.own/failed", "shop.own/failed", "shop.own/succeeded"])
+    assert [block["attempt"] for block in seen.blocks] == [1, 2, 3]
+    flowtrail.assert_delivered(result.id)
+    orders = [each for each in flowtrail.transactions if each.object_type == "order"]
+    assert [(each.status, each.path) for each in orders] == [
+        ("failed", ["send"]),
+        ("failed", ["send"]),
+        ("delivered", ["send"]),
+    ]
+
+
+@pytest.mark.parametrize("state", ["REJECTED", "RETRY", "IGNORED"])
+def test_a_task_that_could_not_be_sent_again_is_ended_by_the_run_that_tried(flowtrail, tasks, state):
+    task_id = str(uuid.uuid4())
+    known = {"sender": again, "task_id": task_id, "task": again, "args": ("4711",), "kwargs": {}}
+    signals.task_prerun.send(**known)
+    signals.before_task_publish.send(sender="shop.again", headers={"id": task_id})
+    signals.task_postrun.send(**known, state=state, retval=None)
+
+    assert flowtrail.get(task_id).status == ("failed" if state == "REJECTED" else "in_transit")
+    assert flowtrail.handed_over == (set() if state == "REJECTED" else {flowtrail.get(task_id).id})
 
 
 def test_a_task_that_sends_another_takes_the_transaction_along(flowtrail, tasks, worker):
@@ -179,8 +221,9 @@ def test_a_task_run_again_in_place_is_one_transaction(flowtrail, tasks, in_place
     assert result.get() == 2
 
     (seen,) = flowtrail.transactions
-    assert [block["status"] for block in seen.blocks] == ["failed", "failed", "succeeded"]
-    assert [block["attempt"] for block in seen.blocks] == [1, 2, 3]
+    runs = [block for block in seen.blocks if block["block"] == "shop.again"]
+    assert [block["status"] for block in runs] == ["failed", "failed", "succeeded"]
+    assert [block["attempt"] for block in runs] == [1, 2, 3]
     assert seen.id == result.id.replace("-", "")
     flowtrail.assert_delivered(result.id)
 

@@ -17,7 +17,7 @@ from flowtrail.sdk.ambient import current_transaction
 from flowtrail.sdk.announcing import flow_or_unnamed, known_id
 from flowtrail.sdk.api import flush
 from flowtrail.sdk.api import transaction as new_transaction
-from flowtrail.sdk.handing import take_over
+from flowtrail.sdk.handing import hand_on, take_over
 from flowtrail.sdk.integrations.guarding import check_callable, guarded
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.transactions import Transaction
@@ -80,12 +80,11 @@ class Tasks:
         if headers is None or not self._inject:
             return
         headers[QUEUED] = format_instant(clock.now_us())
-        transaction = current_transaction()
-        if transaction is None:
-            return
-        # Sent again or replaced by itself: whoever runs it next ends what this run began.
-        again = str(headers.get("id")) in self._running
-        transaction.inject(headers, handover=again and transaction.identity.ends_here)
+        again = self._innermost(str(headers.get("id")))
+        if again is not None:  # by `retry`, or replaced by itself; whatever its own code is in at that moment
+            again.send_on(headers)
+        elif (transaction := current_transaction()) is not None:
+            transaction.inject(headers)
 
     @guarded
     def _begin(self, task_id: str, task: Any, args: Any = (), kwargs: Any = None, **_: Any) -> None:
@@ -142,7 +141,7 @@ class Tasks:
             running.fail("rejected")
         elif state == "IGNORED":
             running.ignore()
-        elif state == "RETRY":
+        if state == "RETRY" or (state == "IGNORED" and running.is_sent_on):
             running.go_on()
         running.leave()
 
@@ -162,6 +161,7 @@ class _Running:
     def __init__(self, transaction: Transaction, *, is_inside: bool = False) -> None:
         self.transaction = transaction
         self.is_inside = is_inside
+        self.is_sent_on = False
         self.block: Any = None
 
     def enter(self, task: Any, stage: str | None) -> None:
@@ -182,6 +182,12 @@ class _Running:
         self.block.skip("celery.ignored")
         if not self.is_inside:
             self.transaction.filter("celery.ignored")
+
+    def send_on(self, headers: dict[str, Any]) -> None:
+        """Let the next attempt go on beside this one, and end what this one began: if it is sent, which shows later."""
+        self.is_sent_on = True
+        handover = not self.is_inside and self.transaction.identity.ends_here
+        hand_on(self.transaction, headers, handover=handover, set=None, after=self.block)
 
     def go_on(self) -> None:
         if not self.is_inside:
