@@ -100,7 +100,7 @@ def init(
     producer.finish = redacting.finish
     producer.flow, producer.version, producer.worker = flow or "", version, worker
     before = producer.listen(producer.open_sink(settings) if sink is None else sink)
-    if (retire := getattr(before, "begin_to_close", None)) is not None:
+    if (retire := getattr(before, "retire", None)) is not None:
         retire()
 
 

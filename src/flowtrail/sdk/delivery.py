@@ -141,6 +141,14 @@ class Delivery:
                 self._work()
         self._seal()
 
+    def retire(self) -> None:
+        """Deliver what waits in the time of an exit, and then give everything back: another one is put into now, and
+        nobody waits for this one or asks it again."""
+        _retired.add(self)
+        self.begin_to_close()
+        if not (self.outbox.started or (self.spill or self.outbox).waiting):
+            self._seal()
+
     def begin_to_close(self, timeout_s: float | None = None) -> None:
         """The time of `close` begins; nobody waits yet."""
         orders = self._orders
@@ -162,7 +170,10 @@ class Delivery:
     def _seal(self) -> None:
         self.outbox.close()
         tally, spill = self.tally, self.spill
+        _retired.discard(self)
         with tally.lock:
+            if self._is_closed:
+                return
             self._is_closed = True
             while self.outbox.take() is not None:
                 tally.taken += 1
@@ -249,6 +260,8 @@ class Delivery:
             block_signals()
             self._task = f"/proc/self/task/{_thread.get_native_id()}"
             is_parked = self._work()
+            if not is_parked and self in _retired:
+                self._seal()
         except BaseException:  # noqa: BLE001, S110 -- the process ends; nothing may be printed into it
             pass
         finally:
@@ -311,3 +324,6 @@ def open_sink(settings: Settings) -> Delivery:
 
 
 _: type[Sink] = Delivery
+
+_retired: Final[set[Delivery]] = set()
+"""Kept until they have given back what they hold: locks and files of a spill are no objects that Python would close."""

@@ -13,6 +13,7 @@ from flowtrail.sdk.delivery import open_sink
 from flowtrail.sdk.notices import forget
 from flowtrail.sdk.settings import Settings
 from tests.support.faults import until
+from tests.support.hostile import hostile
 from tests.support.items import Told, announced
 from tests.support.served import served
 
@@ -180,6 +181,41 @@ def test_nothing_is_started_before_the_first_record_and_nothing_is_left_behind(s
     delivery.close()
     assert not delivery._ended.locked()
     until(lambda: open_files() == files)
+
+
+def test_an_init_gives_back_what_the_one_before_held(server, waiting, tmp_path):
+    files = open_files()
+    for number in range(3):
+        flowtrail.init(flow="again", url=server.url, batch_s=0.02, **waiting)
+        if number:
+            with flowtrail.transaction("order", str(number)):
+                pass
+    flowtrail.shutdown()
+
+    until(lambda: open_files() == files)
+    until(lambda: server.get("/v1/transactions", q="flow:again status:delivered").json()["total"] == 2)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_one_before_could_not_deliver_is_adopted_from_its_spill(monkeypatch, tmp_path):
+    monkeypatch.setattr("flowtrail.sdk.spilled._LOOK_EVERY_S", 0.05)
+    with hostile(["hang", "good"]) as server:
+        before = open_sink(
+            Settings(url=server.url, batch_s=0.02, exit_s=0.3, timeout_s=0.5, spill_dir=str(tmp_path))
+        )
+        before.put(announced(1))
+        until(lambda: before.tally.requests)
+        after = open_sink(Settings(url=server.url, batch_s=0.02, spill_dir=str(tmp_path)))
+        before.retire()
+        until(lambda: not before._ended.locked())
+        for number in range(2, 200):
+            after.put(announced(number))
+            if after.flush(0.1) and after.counts().adopted:
+                break
+        after.close()
+
+    assert after.counts().adopted["accepted"] == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_no_thread_is_to_be_had_the_end_delivers(server, waiting, monkeypatch):
