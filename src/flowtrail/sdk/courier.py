@@ -113,6 +113,12 @@ class Courier:
         self.transport.close()
         return False
 
+    def abandon(self) -> None:
+        """After a fork, in the child: the connection, and what is sent for others, are the parent's."""
+        self.transport.close(abandon=True)
+        if isinstance(self._source, Spilled):
+            self._source.left.close()
+
     def _step(self) -> bool:
         """One thing to do; whether there is more."""
         if self._resting is not None:

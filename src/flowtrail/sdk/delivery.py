@@ -229,7 +229,7 @@ class Delivery:
     def after_fork_in_child(self) -> None:
         """Leave everything to the parent, and begin anew with the first record."""
         if self._courier is not None:
-            self._courier.transport.close(abandon=True)
+            self._courier.abandon()
         self.producer = new_session(self.settings.producer or host_name())
         self.tally.reset()
         self.outbox.reset()

@@ -3,6 +3,8 @@
 import os
 import sys
 import time
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +70,30 @@ def test_forks_under_way_on_several_threads_bring_it_back_once():
         delivery.before_fork()
         delivery.after_fork_in_parent()
         assert not is_there(delivery)
+
+
+def test_a_child_holds_nothing_of_what_its_parent_sends_for_others(tmp_path):
+    dead = open_sink(Settings(url="http://127.0.0.1:1", exit_s=0.0, spill_dir=str(tmp_path)))
+    dead.put(announced(1))
+    dead.close()
+    assert list(tmp_path.iterdir())
+    with hostile(["hang"]) as server:
+        # Its files are for this one now.
+        for path in list(tmp_path.iterdir()):
+            target = sha256(server.url.encode()).hexdigest()[:8]
+            path.rename(tmp_path / f"{target}-{path.name.partition('-')[2]}")
+        delivery = sink(server.url, spill_dir=str(tmp_path))
+        delivery.put(announced(2))
+        until(lambda: delivery._courier and delivery._courier._source.left.is_busy)
+        child = os.fork()
+        if not child:
+            held = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.exists()]
+            os._exit(sum(str(tmp_path) in each for each in held))
+        _, status = os.waitpid(child, 0)
+        delivery.close()
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert delivery.counts().pending == 1
 
 
 def test_forks_in_a_row_do_not_keep_a_slow_server_from_being_heard():
