@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
@@ -33,13 +34,15 @@ def current_block() -> Block | None:
 
 
 class AmbientBlock:
-    """A block of the current transaction: `with flowtrail.block("map") as block:`, or a decorator."""
+    """A block of the current transaction: `with flowtrail.block("map") as block:`, or a decorator. Each time it is
+    entered is an execution, also within itself and in several threads or tasks at once."""
 
-    __slots__ = ("_given", "_open")
+    __slots__ = ("_given", "_open", "_others")
 
     def __init__(self, *given: Any) -> None:
         self._given = given
         self._open: Any = None
+        self._others: list[Block] = []
 
     def _made(self) -> Block:
         transaction = current_transaction()
@@ -49,13 +52,34 @@ class AmbientBlock:
         return transaction.block(*self._given)
 
     def __enter__(self) -> Block:
-        self._open = self._made()
-        entered: Block = self._open.__enter__()
-        return entered
+        made = self._made()
+        # No call stands between the two: two threads must not both find nobody there.
+        if self._open is None:
+            self._open = made
+        else:
+            self._others.append(made)
+        return made.__enter__()
 
     def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
-        if self._open is not None:
-            self._open.__exit__(kind, raised, trace)
+        if self._others:
+            block = self._left()
+        else:
+            block, self._open = self._open, None
+        if block is not None:
+            block.__exit__(kind, raised, trace)
+
+    def _left(self) -> Any:
+        """Which of several that are open is left: the one that whoever leaves is in, else the one entered last."""
+        block = innermost()
+        if block is self._open:
+            self._open = None
+            return block
+        with suppress(ValueError):
+            self._others.remove(block)
+            return block
+        with suppress(IndexError):
+            return self._others.pop()
+        return None
 
     async def __aenter__(self) -> Block:
         return self.__enter__()

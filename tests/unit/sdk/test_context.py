@@ -369,6 +369,36 @@ def test_decorated_functions_of_every_kind_are_blocks(sink):
     assert (plain.__name__, plain.__doc__) == ("plain", "Adds one.")
 
 
+def test_one_block_of_whoever_calls_may_be_entered_within_itself_and_in_many_places_at_once(sink):
+    shared = flowtrail.block("shared")
+
+    async def step(number):
+        with shared as outer:
+            outer.detail(number=number)
+            await asyncio.sleep(0.001 * (number % 3))
+            with shared as inner:
+                inner.detail(inside=number)
+                assert flowtrail.current_block() is inner
+                await asyncio.sleep(0.001 * (number % 2))
+            assert flowtrail.current_block() is outer
+
+    async def main():
+        await asyncio.gather(*(step(number) for number in range(20)))
+
+    with flowtrail.transaction("order", "4711"):
+        asyncio.run(main())
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(flowtrail.carry(asyncio.run), step(number)) for number in range(20)]:
+                done.result(10)
+        with contextlib.suppress(KeyError), shared:
+            raise KeyError
+
+    blocks = sink.of("block")
+    assert len(blocks) == 81
+    assert [block["status"] for block in blocks] == ["succeeded"] * 80 + ["failed"]
+    assert sum("parent" in block for block in blocks) == 40
+
+
 def test_a_function_that_handles_one_object_is_a_transaction(sink):
     @flowtrail.tracked(
         "order", "order_id", keys={"customer": lambda *_, **named: named.get("customer", "C-9")}
