@@ -11,7 +11,17 @@ from flowtrail.model.statuses import RELATIONS
 from flowtrail.sdk import announcing, marks
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.carriers import Setter
-from flowtrail.sdk.context import NO_THREAD, Pause, enter, innermost, leave, own_thread, part_chain, pauses
+from flowtrail.sdk.context import (
+    NO_THREAD,
+    Pause,
+    enter,
+    innermost,
+    leave,
+    living,
+    own_thread,
+    part_chain,
+    pauses,
+)
 from flowtrail.sdk.endings import CANCELLED, FAILED, FINE, judge
 from flowtrail.sdk.handing import hand_on
 from flowtrail.sdk.identity import Identity, Outcome
@@ -142,7 +152,12 @@ class Transaction:
         self.ended = clock.now_s()
         self.thread, self.is_plain = NO_THREAD, False
         if self.top is not None:
+            # Blocks that are never left name this transaction: a circle that no collector would look at.
             part_chain(self.top)
+            self.top = None
+        if self.outer is not None and self.outer.transaction.ended:
+            # Where each begins the next before it ends, they would all be held by the last one.
+            self.outer = living(self.outer)
         if self._ends_here:
             outcome = self._outcome
             fields = {

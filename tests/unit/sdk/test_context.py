@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -397,6 +398,42 @@ def test_one_block_of_whoever_calls_may_be_entered_within_itself_and_in_many_pla
     assert len(blocks) == 81
     assert [block["status"] for block in blocks] == ["succeeded"] * 80 + ["failed"]
     assert sum("parent" in block for block in blocks) == 40
+
+
+def test_a_transaction_whose_blocks_are_never_left_is_let_go_when_it_has_ended(sink):
+    with flowtrail.transaction("order", "4711") as order:
+        order.block("outer").__enter__()
+        order.block("inner").__enter__()
+    held = weakref.ref(order)
+    sink.items.clear()
+
+    del order
+    assert held() is None
+
+
+@pytest.mark.parametrize("in_a_block", [False, True])
+def test_tasks_that_each_begin_the_next_hold_none_of_those_that_have_ended(sink, in_a_block):
+    alive, most = weakref.WeakSet(), []
+
+    async def handle(number, done):
+        with flowtrail.transaction("order", number) as order:
+            alive.add(order)
+            most.append(len(alive))
+            with flowtrail.block("map") if in_a_block else contextlib.nullcontext():
+                following = asyncio.create_task(handle(number + 1, done)) if number < 200 else None
+                await asyncio.sleep(0)
+            if following is None:
+                done.set()
+        sink.items.clear()
+
+    async def main():
+        done = asyncio.Event()
+        first = asyncio.create_task(handle(0, done))
+        await done.wait()
+        await first
+
+    asyncio.run(main())
+    assert max(most) < 20
 
 
 def test_a_function_that_handles_one_object_is_a_transaction(sink):
