@@ -14,10 +14,11 @@ from flowtrail.model.limits import (
     MAX_FLOW_BLOCKS,
     MAX_INTEGER,
     MAX_KEYS,
+    MAX_NAME_CHARS,
     MAX_OBJECT_ID_CHARS,
 )
 from flowtrail.sdk import marks
-from flowtrail.sdk.looks import class_name, look
+from flowtrail.sdk.looks import class_name, module_and_name
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.values import Frozen, freeze, freeze_name, freeze_text, received, tidy_text
 
@@ -122,8 +123,8 @@ def known_id(given: Any) -> str | None:
     if type(given) is bytes:
         given = given.hex()
     elif type(given) is not str:
-        own = getattr(given, "id", None) if type(given).__module__.startswith("flowtrail.") else None
-        given = own if own is not None else look(given)
+        is_ours = (module_and_name(type(given))[0] or "").startswith("flowtrail.")
+        given = getattr(given, "id", None) if is_ours else freeze_text(given, MAX_NAME_CHARS)
     text = given.replace("-", "").lower() if type(given) is str and len(given) < 64 else ""
     return text if _HEX.fullmatch(text) and text != _NONE else None
 

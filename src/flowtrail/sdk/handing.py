@@ -25,7 +25,7 @@ def hand_on(transaction: Any, carrier: Any, *, handover: bool, set: Setter | Non
     if not identity.is_known:
         return False
     running = after if after is not None else _running_in(transaction)
-    span = running.id if running is not None else identity.remote_parent or identity.id[-16:]
+    span = running.id if running is not None else identity.remote_parent or _half_of(identity.id)
     parent = identity.remote_parent
     if running is not None:
         is_beside = handover or after is not None
@@ -52,6 +52,12 @@ def hand_on(transaction: Any, carrier: Any, *, handover: bool, set: Setter | Non
         )
         return False
     return True
+
+
+def _half_of(id: str) -> str:
+    """Half of a transaction's id, in place of an execution: one that is all zero would make the headers mean nothing."""
+    first, second = id[:16], id[16:]
+    return second if second.strip("0") else first
 
 
 def _trace_of(identity: Identity) -> str:

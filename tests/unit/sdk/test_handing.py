@@ -152,6 +152,13 @@ def test_without_a_trace_the_transaction_is_its_own(sink):
     assert headers["traceparent"] == f"00-{order.id}-{block.id}-01"
 
 
+@pytest.mark.parametrize("id", ["1".zfill(32), "1".ljust(32, "0"), "1".zfill(16).ljust(32, "0")])
+def test_whatever_id_was_chosen_is_found_in_the_headers(sink, id):
+    headers = flowtrail.transaction("order", "4711", id=id).inject(handover=True)
+
+    assert flowtrail.resume(headers).id == id
+
+
 def test_headers_without_a_transaction_give_one_that_records_nothing(sink):
     with flowtrail.resume({"traceparent": f"00-{TRACE}-{SPAN}-01"}) as order:
         assert not order.is_known

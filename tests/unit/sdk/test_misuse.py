@@ -107,6 +107,20 @@ def test_no_argument_is_asked_anything_of_its_own(sink, kind):
     ]
 
 
+def released():
+    view = memoryview(b"1" * 16)
+    view.release()
+    return view
+
+
+@pytest.mark.parametrize("odd", [type("Nowhere", (), {"__module__": None})(), released()])
+def test_nothing_that_stands_for_a_transaction_raises_into_the_host(sink, odd):
+    with flowtrail.transaction("order", "4711", id=odd, retry_of=odd) as order:
+        order.link("split", odd)
+
+    assert [record["kind"] for record in sink.take()] == ["transaction", "end"]
+
+
 class Untouchable:
     def __repr__(self):
         raise AssertionError("code of a value ran")
