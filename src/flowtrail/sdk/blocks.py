@@ -212,6 +212,11 @@ class Block(msgspec.Struct, gc=False, eq=False):
         if self.taken is TOLD:
             self._say()
 
+    def _say_result_again(self) -> None:
+        # Until the block has ended it has no result to tell.
+        if self.ended:
+            self._say_again()
+
     def _more(self) -> More:
         if self.more is None:
             self.more = More()
@@ -334,6 +339,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
         more = self._more()
         more.skipped, more.exceptions = skip, None
         self._grow(frozen.cost)
+        self._say_result_again()
 
     def fail(self, why: Any = "failed") -> None:
         """This block failed, although nothing is raised through it: `why` is an exception, or a reason as text."""
@@ -344,6 +350,7 @@ class Block(msgspec.Struct, gc=False, eq=False):
         if self.started:
             # Counted at once: the short way out of a block looks at nothing but its end.
             self.transaction.leave_block(freeze_name(self.name), self._more().attempt, failed=True)
+        self._say_result_again()
 
     def usage(self, **totals: Any) -> None:
         """State what this execution consumed in all, with the unit in the name: `cpu_seconds=0.31`."""

@@ -4,6 +4,7 @@ import pytest
 
 import flowtrail
 from flowtrail.sdk.outbox import Outbox
+from flowtrail.testing import recording
 
 
 def test_the_first_example_says_what_happened(sink):
@@ -88,6 +89,20 @@ def test_a_running_block_is_visible_and_its_end_leaves_by_itself(sink):
     assert again["details"] == ended["details"] == {"lines": 3}
     assert running["id"] == again["id"] == ended["id"]
     assert ended["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("result", ["failed", "skipped"])
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_result_that_is_known_after_the_block_has_ended_is_told_whether_it_was_told_or_not(result, is_told):
+    with recording() as recorder, flowtrail.transaction("order", "4711") as order:
+        with order.block("ask") as block:
+            pass
+        if is_told:
+            assert recorder.get("4711").block("ask")["status"] == "succeeded"
+        block.fail("answered 409") if result == "failed" else block.skip("known already")
+
+        assert recorder.get("4711").block("ask")["status"] == result
+        assert len([each for each in recorder.records if each["kind"] == "block"]) == 1 + is_told
 
 
 def test_a_block_that_ends_before_it_is_taken_is_one_record(sink):
