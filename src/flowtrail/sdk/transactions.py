@@ -40,8 +40,8 @@ _KEYS_BYTES: Final = 2_000
 class Transaction:
     """An object under way, made by `flowtrail.transaction` or `flowtrail.resume`.
 
-    Use it with `with` or `async with`, or call `start` and `end`. Leaving ends it: delivered, or failed when
-    something is raised through it, unless `filter`, `cancel` or `fail` said otherwise or it was handed over.
+    Use it with `with` or `async with`, or call `start` and `end`. Leaving ends it, unless it was handed over: failed
+    when something is raised through it, else what `filter`, `cancel` or `fail` said, else delivered.
     Nothing here raises, waits, or alters what is raised inside.
     """
 
@@ -117,10 +117,12 @@ class Transaction:
         self.thread = self.home
         identity = self.identity
         self.is_plain = identity.is_known
+        created_at = int(self.started * MICROS)
         if not identity.is_announced:
-            self._announce({**identity.facts, "created_at": int(self.started * MICROS)}, identity.facts_cost)
+            self._announce({**identity.facts, "created_at": created_at}, identity.facts_cost)
         for facts, cost in self._extra:
-            self._announce(facts, cost)
+            # At the same instant, so that of two values of a name the one that was said later counts.
+            self._announce({**facts, "at": created_at}, cost)
 
     def _announce(self, facts: dict[str, Any], cost: int) -> None:
         identity = self.identity

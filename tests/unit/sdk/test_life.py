@@ -1,5 +1,7 @@
 """A transaction and its blocks as a host tells them, and what is recorded of it."""
 
+import time
+
 import pytest
 
 import flowtrail
@@ -121,6 +123,19 @@ def test_blocks_inside_blocks_name_their_parent(sink):
 
     parents = {block["block"]: block.get("parent") for block in sink.of("block")}
     assert parents == {"outer": None, "inner": outer.id, "innermost": inner.id, "after": None}
+
+
+def test_what_is_said_before_a_transaction_begins_replaces_what_it_was_made_with():
+    with recording() as recorder:
+        order = flowtrail.transaction("order", "4711", keys={"customer": "?"}, attributes={"state": "new"})
+        order.key(customer="C-9")
+        order.attribute(state="known")
+        time.sleep(0.001)
+        with order:
+            pass
+
+        seen = recorder.get("4711")
+    assert (seen.keys, seen.attributes) == ({"customer": "C-9"}, {"state": "known"})
 
 
 def test_what_is_said_after_a_fork_is_put_where_it_is_said(sink):
