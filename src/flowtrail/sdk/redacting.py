@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from flowtrail.model.errors import Refusal, shorten
 from flowtrail.model.ids import random_bytes
+from flowtrail.model.limits import MAX_OBJECT_ID_CHARS, MAX_REASON_CHARS
 from flowtrail.model.redaction import MAPS, MIN_KEY_BYTES, REDACTED, Glob, Redaction
 from flowtrail.sdk import marks
-from flowtrail.sdk.values import Frozen, freeze_value, tidy
+from flowtrail.sdk.values import Frozen, cut_text, freeze_value, tidy
 
 Function = Callable[[str, Any], Any]
 """Takes a path such as `details.card` and the value under it; returns what stands there instead."""
@@ -61,7 +62,11 @@ class Redacting:
                     each: _asked(function, f"{name}.{each}", value) for each, value in given.items()
                 }
                 if name == "keys":
-                    record[name] = {each: value for each, value in record[name].items() if type(value) is str}
+                    record[name] = {
+                        each: cut_text(value, MAX_OBJECT_ID_CHARS)
+                        for each, value in record[name].items()
+                        if type(value) is str
+                    }
         for name in _TEXTS:
             if record.get(name) is not None:
                 record[name] = _asked_text(function, name, record[name])
@@ -129,7 +134,10 @@ def _asked(function: Function, path: str, value: Any) -> Any:
 
 def _asked_text(function: Function, path: str, text: str) -> str | None:
     answer = _asked(function, path, text)
-    return answer if answer is None or type(answer) is str else REDACTED
+    if type(answer) is not str:
+        return None if answer is None else REDACTED
+    # What encrypts makes longer: a record must not be refused for it.
+    return cut_text(answer, MAX_REASON_CHARS) if path.endswith("reason") else answer
 
 
 def _ask_exception(function: Function, exception: dict[str, Any]) -> None:

@@ -161,6 +161,22 @@ def test_a_function_has_the_last_word_and_what_it_fails_on_does_not_leave(sink):
     assert told["exceptions"][0]["message"] is None
 
 
+def test_a_function_that_makes_texts_longer_costs_no_record(sink):
+    rules(sink, redact_with=lambda _, value: value * 3 if isinstance(value, str) else value)
+    with flowtrail.transaction("order", "4711", keys={"customer": "c" * 800}) as order:
+        with order.block("map") as block:
+            block.skip("known", "r" * 2_000)
+        order.filter("known", "r" * 2_000)
+
+    opened, skipped, end = sink.take()  # which the server's own reading takes
+    for said, most in (
+        (opened["keys"]["customer"], 1_000),
+        *[(each, 4_000) for each in (skipped["skip"]["reason"], end["reason"])],
+    ):
+        assert len(said) == most
+        assert "…[cut: " in said
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [
