@@ -1,10 +1,12 @@
 """Tasks of Celery: run in place, and by a worker with a broker in memory."""
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator
 
 import pytest
 from celery import Celery, shared_task, signals
+from celery.app.task import Context
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Ignore, Reject
 
@@ -13,6 +15,7 @@ from flowtrail.sdk.integrations.celery import Tasks, connect
 from tests.support.faults import until
 
 WAIT_S = 20
+PAST = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 @shared_task(name="shop.deliver", ignore_result=False)
@@ -40,6 +43,11 @@ def own(self, order: str) -> int:
         if self.request.retries < 2:
             raise self.retry(exc=ConnectionError("partner is away"), countdown=0)
     return self.request.retries
+
+
+@shared_task(name="shop.late", bind=True)
+def late(self, order: str) -> None:
+    raise self.retry(exc=ConnectionError("partner is away"), countdown=0, expires=PAST)
 
 
 @shared_task(name="shop.ignore")
@@ -203,6 +211,42 @@ def test_a_task_that_sends_another_takes_the_transaction_along(flowtrail, tasks,
 
     seen = flowtrail.assert_path("4711", ["shop.split", "shop.deliver", "send"])
     assert seen.block("shop.deliver")["parent"] == seen.block("shop.split")["id"]
+
+
+def test_a_task_that_expires_before_its_next_attempt_cancels_what_that_was_to_end(flowtrail, tasks, worker):
+    result = late.delay("4711")
+
+    until(lambda: flowtrail.find(result.id) is not None)
+    until_ended(flowtrail, result.id)
+    seen = flowtrail.assert_path(result.id, ["shop.late/failed", "shop.late/skipped"])
+    assert [block["attempt"] for block in seen.blocks] == [1, 2]
+    flowtrail.assert_skipped(result.id, by="celery.expired")
+    flowtrail.assert_cancelled(result.id, by="celery.expired")
+
+
+def test_a_task_that_is_never_run_is_skipped_in_the_transaction_it_was_sent_from(flowtrail, tasks, worker):
+    with sdk.transaction("order", "4711") as order, order.block("hand on"):
+        deliver.apply_async(("4711",), expires=PAST)
+
+    until(lambda: len(flowtrail.get("4711").blocks) == 2)
+    flowtrail.assert_path("4711", ["hand on", "shop.deliver/skipped"])
+    flowtrail.assert_delivered("4711")
+
+
+@pytest.mark.parametrize("terminated", [False, True])
+def test_a_task_that_is_revoked_ends_what_was_handed_to_it(flowtrail, tasks, terminated):
+    with sdk.transaction("order", "4711") as order:
+        headers = order.inject(handover=True)
+    signals.task_revoked.send(
+        sender=deliver, request=Context(headers), terminated=terminated, signum=None, expired=False
+    )
+    signals.task_revoked.send(
+        sender=deliver, request=Context(), terminated=terminated, signum=None, expired=False
+    )
+
+    (seen,) = flowtrail.transactions
+    assert seen.path == ([] if terminated else ["shop.deliver"])
+    flowtrail.assert_cancelled("4711", by="celery.revoked")
 
 
 # ------------------------------------------------------------------------------------- in place

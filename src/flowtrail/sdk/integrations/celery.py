@@ -17,7 +17,9 @@ from flowtrail.sdk.ambient import current_transaction
 from flowtrail.sdk.announcing import flow_or_unnamed, known_id
 from flowtrail.sdk.api import flush
 from flowtrail.sdk.api import transaction as new_transaction
+from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.handing import hand_on, take_over
+from flowtrail.sdk.identity import Identity
 from flowtrail.sdk.integrations.guarding import check_callable, guarded
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.transactions import Transaction
@@ -37,7 +39,8 @@ class Tasks:
     A task that was sent from within a transaction is a block of it, which waits from when it was sent. Every other
     is a transaction of its own: a `task` by its id, or what `identify(task, args, kwargs)` says, `(object type,
     object id)` or `(object type, object id, keys)`; where that says None, or raises, it is not recorded. The block
-    is called by the task's name. With `inject=False` no task that is sent from here carries its transaction on.
+    is called by the task's name. One that is revoked, or expires before it is run, is skipped by `celery.revoked` or
+    `celery.expired`, and cancels the transaction where an attempt before it left that to be ended. With `inject=False` no task that is sent from here carries its transaction on.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Tasks:
             (signals.task_failure, self._fail),
             (signals.task_retry, self._retry),
             (signals.task_postrun, self._end),
+            (signals.task_revoked, self._revoke),
             (signals.worker_process_shutdown, self._leave),
         )
 
@@ -98,9 +102,7 @@ class Tasks:
         current = current_transaction()
         if current is not None:  # run in place, where it is called
             return _Running(current, is_inside=True)
-        identity = take_over(
-            task.request, lambda request, name: getattr(request, name, None), flow_or_unnamed(self._told_flow)
-        )
+        identity = self._carried_by(task.request)
         if identity is not None:
             return _Running(Transaction(identity))
         said = (TASK, task_id) if self._identify is None else self._identify(task, args, kwargs)
@@ -112,9 +114,9 @@ class Tasks:
         own = known_id(task_id)
         return _Running(new_transaction(kind, object_id, keys=known, flow=self._flow, id=own))
 
-    @property
-    def _told_flow(self) -> str:
-        return self._flow or producer.flow
+    def _carried_by(self, request: Any) -> Identity | None:
+        flow = flow_or_unnamed(self._flow or producer.flow)
+        return take_over(request, lambda carrier, name: getattr(carrier, name, None), flow)
 
     @guarded
     def _fail(self, task_id: str, exception: BaseException, **_: Any) -> None:
@@ -146,6 +148,24 @@ class Tasks:
         running.leave()
 
     @guarded
+    def _revoke(
+        self, sender: Any, request: Any, *, terminated: bool = False, expired: bool = False, **_: Any
+    ) -> None:
+        # Heard where the worker decides that, which need not be where the task runs, or would have.
+        identity = self._carried_by(request)
+        if identity is None:
+            return
+        transaction = Transaction(identity).start()
+        predicate = "celery.expired" if expired else "celery.revoked"
+        if not terminated:
+            count_attempts(transaction, sender, request)
+            block = block_of(transaction, sender, request, self._stage).start()
+            block.skip(predicate)
+            block.end()
+        transaction.cancel(predicate=predicate)
+        transaction.end()
+
+    @guarded
     def _leave(self, **_: Any) -> None:
         # A pool's processes end without telling Python.
         flush(_FLUSH_S)
@@ -167,10 +187,8 @@ class _Running:
     def enter(self, task: Any, stage: str | None) -> None:
         if not self.is_inside:
             self.transaction.__enter__()
-            retries = task.request.retries or 0
-            if retries:  # Celery counts what failed elsewhere
-                self.transaction.leave_block(task.name, retries, failed=True)
-        self.block = self.transaction.block(task.name, stage, None, getattr(task.request, QUEUED, None))
+            count_attempts(self.transaction, task, task.request)
+        self.block = block_of(self.transaction, task, task.request, stage)
         self.block.__enter__()
 
     def fail(self, why: Any) -> None:
@@ -197,6 +215,17 @@ class _Running:
         self.block.__exit__(None, None, None)
         if not self.is_inside:
             self.transaction.__exit__(None, None, None)
+
+
+def count_attempts(transaction: Transaction, task: Any, request: Any) -> None:
+    """Celery counts those that failed, here and elsewhere."""
+    if request.retries:
+        transaction.leave_block(task.name, request.retries, failed=True)
+
+
+def block_of(transaction: Transaction, task: Any, request: Any, stage: str | None) -> Block:
+    """The block that a task is, which waits from when it was sent."""
+    return transaction.block(task.name, stage, None, getattr(request, QUEUED, None))
 
 
 def connect(
