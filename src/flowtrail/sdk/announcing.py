@@ -48,7 +48,15 @@ def flow_or_unnamed(*flows: Any) -> str:
 
 def object_id(value: Any) -> str:
     """The business key as text."""
-    return tidy_text(freeze_text(value, MAX_OBJECT_ID_CHARS)) or "(empty)"
+    text = tidy_text(freeze_text(value, MAX_OBJECT_ID_CHARS)) or "(empty)"
+    if type(value) is not str and text == f"<{class_name(type(value))}>":
+        warn_once(
+            "object id",
+            "an object id is text or a number; of %s only the class is told, so all of them are one object: give"
+            " its text, as in str(id)",
+            text,
+        )
+    return text
 
 
 def keys(given: Any) -> dict[str, str] | None:

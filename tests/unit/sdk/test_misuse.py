@@ -132,6 +132,7 @@ class Untouchable:
         (lambda _: flowtrail.transaction("order", "1", deadline="tomorrow"), "deadline .*'tomorrow'"),
         (lambda _: flowtrail.transaction("order", "1", keys=["a"]), "keys .*not list"),
         (lambda _: flowtrail.transaction("order", "1", attributes="a"), "attributes .*not str"),
+        (lambda _: flowtrail.transaction("order", Untouchable()), "object id .*Untouchable>.* one object"),
         (lambda _: flowtrail.transaction("order", "1", attempt=0), "attempt .*not 0"),
         (lambda _: flowtrail.transaction("order", "1", id="xyz"), "id .*'xyz'"),
         (lambda _: flowtrail.transaction("order", "1", retry_of="xyz"), "retry_of .*'xyz'"),
