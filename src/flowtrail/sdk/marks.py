@@ -1,4 +1,5 @@
-"""How often something was left out of what was recorded: every mark that stands in a record is counted here too.
+"""How often something was left out of what was recorded: every mark that stands in a record is counted here too, but
+for those at the end of names.
 
 Added up without a lock, which a fork could find taken: in CPython nothing comes between the steps of `+=` on a map.
 """

@@ -70,18 +70,28 @@ def freeze_text(value: Any, most: int) -> str:
     """Text of at most that many characters of whatever was given: the text itself, else how its copy looks."""
     if type(value) is str and len(value) <= most:
         return value
+    return cut_text(_as_text(value), most)
+
+
+def _as_text(value: Any) -> str:
     copied = _copy(value, 0, Frozen())
-    return cut_text(copied if type(copied) is str else str(copied), most)
+    return copied if type(copied) is str else str(copied)
 
 
 def received(value: Any) -> str:
     """What came, as a notice shows it: short, and without any code of the value running."""
-    text = freeze_text(value, _SHOWN_CHARS)
+    text = _cut(_as_text(value), _SHOWN_CHARS)
     return repr(text) if issubclass(type(value), str) else text
 
 
 def cut_text(text: str, most: int) -> str:
     """The text, or its beginning with a mark at the end, in at most that many characters."""
+    if len(text) > most:
+        marks.count(marks.CUT)
+    return _cut(text, most)
+
+
+def _cut(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     mark = f"{CUT}[cut: {len(text)} characters]"
@@ -212,7 +222,8 @@ def freeze_name(name: Any) -> str:
     """A name: 1 to 200 characters of whatever was given, valid on the wire."""
     if type(name) is str and 0 < len(name) <= MAX_NAME_CHARS and name.isascii() and "\0" not in name:
         return name
-    return tidy_text(freeze_text(name, MAX_NAME_CHARS)) or "(empty)"
+    # Asked for again and again, and so not counted where it is cut.
+    return tidy_text(_cut(_as_text(name), MAX_NAME_CHARS)) or "(empty)"
 
 
 def tidy(value: Any) -> Any:

@@ -171,6 +171,21 @@ def test_a_block_with_more_usages_than_it_may_have_keeps_the_first(sink):
     assert flowtrail.stats().left_out["cut"] == before + 6
 
 
+def test_every_text_that_is_cut_is_counted(sink):
+    before = flowtrail.stats().left_out.get("cut", 0)
+    long = "x" * 10_000
+    with flowtrail.transaction("order", long, keys={"customer": long}) as order:
+        with order.block("map") as block:
+            block.skip("known", long)
+        with order.block("send") as block:
+            block.fail(ValueError(long))
+        order.fail(long)
+
+    told = sink.take()
+    marks = sum(text.count("…[cut: ") for text in map(repr, told))
+    assert flowtrail.stats().left_out["cut"] == before + marks == before + 5
+
+
 def test_what_cannot_be_meant_is_left_out_and_counted_each_time(sink):
     before = flowtrail.stats().left_out.get("invalid", 0)
     with flowtrail.transaction("order", "4711", keys=["C-9"], value="much", currency="EUR") as order:
