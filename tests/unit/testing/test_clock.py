@@ -61,6 +61,16 @@ def test_the_real_clock_is_back_even_after_a_failure():
     assert (clock.now_s, clock.now_us) == real
 
 
+def test_the_real_clock_is_back_however_often_it_was_installed():
+    real = (clock.now_s, clock.now_us)
+    fake = FakeClock().install()
+    with fake:
+        assert clock.now_us() == fake.now_us()
+    fake.restore()
+
+    assert (clock.now_s, clock.now_us) == real
+
+
 @pytest.mark.parametrize(("odd", "came"), ODD, ids=[came for _, came in ODD])
 def test_seconds_that_are_none_are_refused_with_what_came_and_what_is_allowed(odd, came):
     fake = FakeClock("2026-11-23T10:00:00Z")
