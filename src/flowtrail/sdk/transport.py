@@ -83,6 +83,10 @@ class HttpTransport:
         except (OSError, http.client.HTTPException, ValueError, EOFError) as error:
             self.close()
             raise Unreachable(f"{type(error).__name__}: {error}") from error
+        except BaseException:
+            # Its answer may still come, and would be taken for that of the next request.
+            self.close()
+            raise
 
     def _exchange(self, body: bytes, headers: Mapping[str, str], until: float) -> Answer:
         line = self._line

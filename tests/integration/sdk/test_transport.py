@@ -10,6 +10,7 @@ import pytest
 from flowtrail.sdk.delivery import open_sink
 from flowtrail.sdk.notices import forget
 from flowtrail.sdk.settings import Settings
+from flowtrail.sdk.transport import HttpTransport
 from tests.support.hostile import ALL, hostile, random_ways
 from tests.support.items import announced
 
@@ -194,6 +195,18 @@ def test_a_connection_that_was_cut_when_its_answer_had_come_costs_no_failure():
         check(delivery.counts(), server, 2 * RECORDS)
         assert (delivery.counts().failures, delivery.counts().dropped) == (0, {})
         assert len(server.acknowledged) > 2 * RECORDS, "and the last report"
+
+
+def test_an_answer_that_was_not_waited_for_is_not_taken_for_the_next_one():
+    def stumble():
+        raise MemoryError
+
+    with hostile(["hang"]) as server:
+        transport = HttpTransport(server.url, 65_536, stumble)
+        with pytest.raises(MemoryError):
+            transport.post(b"{}", {}, 10)
+
+        assert transport._line is None
 
 
 def test_nobody_there_is_noticed_at_once_and_said_once(caplog):
