@@ -17,6 +17,9 @@ from flowtrail.sdk.outbox import Item, Outbox
 _AT_ONCE_BYTES: Final = 64 * 1024
 """Of items that are taken from the queue together, before they are encoded."""
 
+MOST_BYTES: Final = MAX_RECORD_BYTES - 1_024
+"""Of a record before its stamp: a producer's 200 characters and a number."""
+
 UNENCODABLE: Final = "unencodable"
 TOO_LARGE: Final = "record_too_large"
 
@@ -66,11 +69,7 @@ def encode_item(item: Item) -> bytes | str:
         body = encode(item.record())
     except Exception:  # noqa: BLE001 -- whatever a record is made of must not end the thread
         return UNENCODABLE
-    return TOO_LARGE if len(body) > MAX_RECORD_BYTES - _STAMP_BYTES else body
-
-
-_STAMP_BYTES: Final = 1_024
-"""Room for a producer's 200 characters and a number."""
+    return TOO_LARGE if len(body) > MOST_BYTES else body
 
 
 class Stamp:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from flowtrail.model.limits import MAX_RECORD_BYTES
+from flowtrail.sdk.parcels import MOST_BYTES
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.values import CUT, cut_text, tidy
 
@@ -17,8 +17,6 @@ STATEMENT_BYTES: Final = 700
 
 _SURELY_FITS_BYTES: Final = 32_768
 """A record estimated to hold less than this in memory is below 256 KiB on the wire, even if all of it is escaped."""
-_ROOM_FOR_STAMP: Final = 512
-"""Bytes of JSON left for `producer` and `seq`."""
 _STEPS: Final = ((4_096, 64), (512, 16), (64, 4))
 """Ever smaller bounds of texts and lists, until the record fits."""
 
@@ -60,7 +58,7 @@ def finished(record: dict[str, Any], of: Any, cost: int) -> dict[str, Any]:
 
 def _fits(record: dict[str, Any]) -> bool:
     try:
-        return len(msgspec.json.encode(record)) <= MAX_RECORD_BYTES - _ROOM_FOR_STAMP
+        return len(msgspec.json.encode(record)) <= MOST_BYTES
     except Exception:  # noqa: BLE001 -- what cannot be encoded does not fit
         return False
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import flowtrail
 from flowtrail.sdk.blocks import BLOCK_BYTES
+from flowtrail.sdk.parcels import encode_item
 from flowtrail.sdk.values import Frozen, freeze, freeze_value, tidy
 from flowtrail.testing import recording
 
@@ -278,6 +279,15 @@ def test_large_details_leave_as_records_of_their_own(sink):
         found |= record.get("details", {})
     assert set(found) == {f"payload{number}" for number in range(10)}
     assert {record["id"] for record in blocks} == {block.id}
+
+
+def test_a_record_is_shortened_to_what_leaves_the_process(sink):
+    with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
+        # Six bytes each: around the size of a record, in steps that are smaller than a stamp.
+        for number in range(43_300, 43_700, 40):
+            block.detail({"a": "\x01" * 32_000, "b": "\x01" * (number - 32_000)})
+
+    assert [encode_item(item) for item in sink.items if isinstance(encode_item(item), str)] == []
 
 
 def test_a_map_that_changes_while_it_is_read_harms_nobody(sink):
