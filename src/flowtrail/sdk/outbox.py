@@ -147,12 +147,14 @@ class Outbox:
         if item.cost > self._limit:
             return False
         while self.level + item.cost > self._full_at:
+            # Counted first: only after the call others have their turn, and then it is gone from the queue.
             self.trims += 1
+            self.dropped_oldest += 1
             try:
                 oldest = self.queue.popleft()
             except IndexError:
+                self.dropped_oldest -= 1
                 return False
-            self.dropped_oldest += 1
             oldest.taken = True
             self._release(oldest.cost)
         return True

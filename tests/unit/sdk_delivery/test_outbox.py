@@ -5,6 +5,7 @@ import itertools
 import signal
 import sys
 import threading
+from collections import deque
 
 import pytest
 
@@ -70,6 +71,22 @@ def test_a_full_queue_gives_up_the_oldest_where_that_is_wanted():
     assert [item.taken for item in items] == [True, True, True, False, False]
     assert box.bytes_held == 200
     assert drained(box) == items[3:]
+
+
+def test_what_makes_room_is_counted_whenever_somebody_looks():
+    class Watched(deque):
+        def popleft(self):
+            oldest = super().popleft()
+            seen.append(box.waiting + box.dropped_oldest)
+            return oldest
+
+    seen = []
+    box = outbox(250, drops_oldest=True)
+    box.queue = Watched()
+    for _ in range(5):
+        box.put(Told())
+
+    assert seen == [2, 3, 4]
 
 
 def test_what_is_larger_than_the_whole_queue_drives_nothing_else_out():
