@@ -42,7 +42,7 @@ class AmbientBlock:
     def __init__(self, *given: Any) -> None:
         self._given = given
         self._open: Any = None
-        self._others: list[Block] = []
+        self._others: list[Block] | None = None
 
     def _made(self) -> Block:
         transaction = current_transaction()
@@ -53,32 +53,34 @@ class AmbientBlock:
 
     def __enter__(self) -> Block:
         made = self._made()
-        # No call stands between the two: two threads must not both find nobody there.
+        # No call stands between looking and setting: two threads must not both find nobody there.
         if self._open is None:
             self._open = made
+        elif self._others is None:
+            self._others = [made]
         else:
             self._others.append(made)
         return made.__enter__()
 
     def __exit__(self, kind: object, raised: BaseException | None, trace: TracebackType | None) -> None:
         if self._others:
-            block = self._left()
+            block = self._left(self._others)
         else:
             block, self._open = self._open, None
         if block is not None:
             block.__exit__(kind, raised, trace)
 
-    def _left(self) -> Any:
+    def _left(self, others: list[Block]) -> Any:
         """Which of several that are open is left: the one that whoever leaves is in, else the one entered last."""
         block = innermost()
         if block is self._open:
             self._open = None
             return block
         with suppress(ValueError):
-            self._others.remove(block)
+            others.remove(block)
             return block
         with suppress(IndexError):
-            return self._others.pop()
+            return others.pop()
         return None
 
     async def __aenter__(self) -> Block:

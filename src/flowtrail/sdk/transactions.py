@@ -20,7 +20,7 @@ from flowtrail.sdk.context import (
     living,
     own_thread,
     part_chain,
-    pauses,
+    this_thread,
 )
 from flowtrail.sdk.endings import CANCELLED, FAILED, FINE, judge
 from flowtrail.sdk.handing import hand_on
@@ -86,8 +86,9 @@ class Transaction:
         # What nobody knows takes the long way, where nothing is recorded of it.
         self.home = own_thread() if self.identity.is_known else NO_THREAD
         self.outer = enter(self, self)
-        if self.outer is not None:
-            self._paused = pauses(self.outer)
+        # As `pauses`, of one entry.
+        if self.outer is not None and self.outer.transaction.home == this_thread():
+            self._paused = (Pause(self.outer.transaction),)
         self._begin()
         return self
 
