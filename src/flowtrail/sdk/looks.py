@@ -117,10 +117,12 @@ def _decimal(value: decimal.Decimal) -> str:
 
 
 def _moment(value: Any) -> str:
-    if type(value.tzinfo) not in _KNOWN_ZONES:
-        value = value.replace(tzinfo=None)
-    text: str = value.isoformat()
-    return text
+    zone = type(value.tzinfo)
+    if zone in _KNOWN_ZONES:
+        text: str = value.isoformat()
+        return text
+    # Its offset is code of the zone; without a word it would read as an instant of another zone.
+    return f"{value.replace(tzinfo=None).isoformat()} <{class_name(zone)}>"
 
 
 def _set(value: Any) -> list[Any]:

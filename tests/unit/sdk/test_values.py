@@ -24,6 +24,13 @@ from flowtrail.sdk.values import Frozen, freeze, freeze_value, tidy
 from flowtrail.testing import recording
 
 
+class Zone(dt.tzinfo):
+    """As pytz and dateutil have them."""
+
+    def utcoffset(self, _):
+        raise AssertionError("code of a value ran")
+
+
 def said(sink, **details):
     with flowtrail.transaction("order", "4711") as order, order.block("map") as block:
         block.detail(**details)
@@ -125,6 +132,12 @@ class HostileFields(Hostile):
         (memoryview(b"abc"), "abc"),
         (decimal.Decimal("12.50"), "12.50"),
         (dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC), "2026-01-02T03:04:05+00:00"),
+        (
+            dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=Zone()),
+            "2026-01-02T03:04:05 <tests.unit.sdk.test_values.Zone>",
+        ),
+        (dt.time(3, 4, tzinfo=Zone()), "03:04:00 <tests.unit.sdk.test_values.Zone>"),
+        (dt.time(3, 4), "03:04:00"),
         (dt.date(2026, 1, 2), "2026-01-02"),
         (dt.timedelta(minutes=1), 60.0),
         (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
