@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flowtrail.model.clock import monotonic_s
 from flowtrail.sdk.counts import Tally
+from flowtrail.sdk.notices import leave_list_of_threads, warn_once
 from flowtrail.sdk.parcels import Bounds, Parcel, Queued, Stamp, encode
 from flowtrail.sdk.segments import Segment, open_segment, read_frame
 from flowtrail.sdk.sessions import lock_session, release_session, sessions_in
@@ -122,13 +123,21 @@ class LeftBehind:
             self._leave(keep=True)
 
     def _begin(self, path: Path) -> Segment | None:
-        with suppress(OSError, ValueError):
+        why: Exception | str = "it is no file of ours"
+        try:
             if (segment := open_segment(path)) is not None:
                 return segment
             # A process that died while it made it; whatever else it may be is not ours to remove.
             with path.open("rb") as file:
                 if not file.read(8).strip(b"\0"):
                     path.unlink()
+                    return None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            why = error
+        warn_once("spill file", "%s cannot be read: %s. It stays where it is, and is not sent", path, why)
+        leave_list_of_threads()
         return None
 
     def _finish(self, segment: Segment) -> bool:

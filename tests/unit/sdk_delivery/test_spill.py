@@ -231,8 +231,9 @@ def test_what_cannot_be_encoded_is_counted_at_once(household):
 
 @pytest.mark.parametrize("torn", [b"FTSPILL1", b"something else" * 1_000])
 def test_a_file_that_cannot_be_read_is_left_alone_and_keeps_nothing_from_being_sent(
-    household, tmp_path, monkeypatch, torn
+    household, tmp_path, monkeypatch, caplog, torn
 ):
+    forget()
     asked = []
 
     def lock(directory, name):
@@ -248,7 +249,11 @@ def test_a_file_that_cannot_be_read_is_left_alone_and_keeps_nothing_from_being_s
     strange.write_bytes(torn)
     household.spill.put(Told(number=2))
 
-    assert sorted(record["number"] for record in household.sent()) == [1, 2]
+    with caplog.at_level("WARNING", "flowtrail"):
+        assert sorted(record["number"] for record in household.sent()) == [1, 2]
+    assert [record.getMessage().partition(" cannot be read")[0] for record in caplog.records] == [
+        str(strange)
+    ]
     assert strange.read_bytes() == torn
     assert len(asked) == 2
 
