@@ -124,8 +124,8 @@ class HttpTransport:
         error: OSError | None = None
         found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         for place, (family, kind, protocol, _, address) in enumerate(found):
-            line = self._line = _Line(socket.socket(family, kind, protocol), self._between)
             try:
+                line = self._line = _Line(socket.socket(family, kind, protocol), self._between)
                 # One that swallows everything, as IPv6 often does, leaves the others their share of the time.
                 now = monotonic_s()
                 line.begin(now + (until - now) / (len(found) - place), 0)

@@ -182,6 +182,20 @@ def test_an_address_that_swallows_everything_leaves_time_for_the_next_one(monkey
         assert delivery.counts().failures == 0
 
 
+def test_an_address_of_a_kind_this_machine_does_not_speak_leaves_the_next_one(monkeypatch):
+    found = socket.getaddrinfo
+    unspoken = (socket.AF_UNSPEC, socket.SOCK_STREAM, 0, "", ("::1", 1, 0, 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **named: [unspoken, *found(*given, **named)])
+    with hostile(["good"]) as server:
+        delivery = sink(server.url)
+        put(delivery, 0)
+        assert delivery.flush(5)
+        delivery.close()
+
+        check(delivery.counts(), server, RECORDS)
+        assert delivery.counts().failures == 0
+
+
 def test_a_connection_that_was_cut_when_its_answer_had_come_costs_no_failure():
     with hostile(["good"]) as server:
         delivery = sink(server.url)
