@@ -96,10 +96,11 @@ def init(
         raise Refusal(
             "invalid_setting", f"init: sink cannot be used: {came}; allowed: {allowed}", "sink", came, allowed
         )
+    chosen = producer.open_sink(settings) if sink is None else sink
     forget()
     producer.finish = redacting.finish
     producer.flow, producer.version, producer.worker = flow or "", version, worker
-    before = producer.listen(producer.open_sink(settings) if sink is None else sink)
+    before = producer.listen(chosen)
     if (retire := getattr(before, "retire", None)) is not None:
         retire()
 

@@ -202,6 +202,17 @@ def test_arguments_that_cannot_be_meant_are_refused_by_init_alone(sink, given, f
     assert "short" not in str(refused.value.received)
 
 
+def test_an_init_that_is_refused_changes_nothing(sink, monkeypatch):
+    monkeypatch.setattr("flowtrail.sdk.sessions.can_spill", lambda: False)
+    with pytest.raises(Refusal, match="no locks"):
+        flowtrail.init(flow="another", redact_names=["lines"], spill_dir="spill")
+
+    with flowtrail.transaction("order", "4711", attributes={"lines": 3}):
+        pass
+    opened, _ = sink.take()
+    assert (opened["flow"], opened["attributes"]) == ("shop-to-erp", {"lines": 3})
+
+
 def test_a_setting_nobody_knows_is_refused(sink):
     with pytest.raises(TypeError, match="colour"):
         flowtrail.init(flow="f", sink=sink, colour="red")
