@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from flowtrail.sdk import marks
 from flowtrail.sdk.parcels import MOST_BYTES
 from flowtrail.sdk.producer import producer
 from flowtrail.sdk.values import CUT, cut_text, tidy
@@ -79,6 +80,8 @@ def _shorten(value: Any, texts: int, entries: int) -> Any:
 
 
 def _shorten_exceptions(exceptions: list[dict[str, Any]], texts: int, entries: int) -> list[dict[str, Any]]:
+    # No mark in place of an exception: its type would be searched for.
+    marks.count(marks.CUT, max(len(exceptions) - entries, 0))
     return [_shorten_exception(each, texts, entries) for each in exceptions[:entries]]
 
 
@@ -87,7 +90,11 @@ def _shorten_exception(exception: dict[str, Any], texts: int, entries: int) -> d
         name: cut_text(each, texts) if type(each) is str else each for name, each in exception.items()
     }
     if "frames" in kept:
-        kept["frames"] = [_shorten(frame, texts, entries) for frame in kept["frames"][-entries:]]
+        frames = [_shorten(frame, texts, entries) for frame in kept["frames"][-entries:]]
+        if lost := len(kept["frames"]) - len(frames):
+            marks.count(marks.CUT)
+            frames.insert(0, {"function": f"{CUT}[cut: {lost} frames]"})
+        kept["frames"] = frames
     if "cause" in kept:
         kept["cause"] = _shorten_exception(exception["cause"], texts, entries)
     return kept

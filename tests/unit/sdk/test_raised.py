@@ -115,6 +115,31 @@ def test_the_members_of_a_group_follow_it(sink):
     assert [each["type"] for each in told] == ["ExceptionGroup", "ValueError", "ExceptionGroup", "KeyError"]
 
 
+def test_what_is_left_out_of_failures_too_large_for_a_record_is_marked_and_counted(sink):
+    def member(depth):
+        if depth:
+            member(depth - 1)
+        raise ValueError("\x01" * 8_000)
+
+    def group():
+        members = []
+        for _ in range(60):
+            try:
+                member(40)
+            except ValueError as raised:
+                members.append(raised)
+        raise ExceptionGroup("several", members)
+
+    before = flowtrail.stats().left_out.get("cut", 0)
+    told, _ = failed(sink, group)
+
+    assert len(told) == 16
+    assert [frame["function"] for frame in told[1]["frames"] if "cut" in frame["function"]] == [
+        "…[cut: 26 frames]"
+    ]
+    assert flowtrail.stats().left_out["cut"] >= before + 61 - 16
+
+
 def test_frames_say_where_it_was_and_whose_code_that_is(sink):
     def through_the_library():
         list(map(int, ["x"]))
