@@ -43,11 +43,13 @@ def finished(record: dict[str, Any], of: Any, cost: int) -> dict[str, Any]:
     record = producer.finish(record, of.flow, of.hidden, cost)
     if cost <= _SURELY_FITS_BYTES:
         return record
+    whole = record
     for texts, entries in _STEPS:
         if _fits(record):
             return record
+        # Each time from the whole, so that marks tell what there was.
         record = {
-            name: _SHORTENED.get(name, _as_it_is)(value, texts, entries) for name, value in record.items()
+            name: _SHORTENED.get(name, _as_it_is)(value, texts, entries) for name, value in whole.items()
         }
     if not _fits(record):
         for name in _SHORTENED.keys() & record.keys():

@@ -303,6 +303,14 @@ def test_a_record_is_shortened_to_what_leaves_the_process(sink):
     assert [encode_item(item) for item in sink.items if isinstance(encode_item(item), str)] == []
 
 
+def test_a_mark_tells_how_long_a_text_was_however_often_it_had_to_be_shortened(sink):
+    found = said(sink, **{f"t{number}": "\x01" * 4_300 for number in range(15)})
+
+    assert len(found) == 15
+    assert {len(text) for text in found.values()} == {512}
+    assert {text.lstrip("\x01") for text in found.values()} == {"…[cut: 4300 characters]"}
+
+
 def test_a_map_that_changes_while_it_is_read_harms_nobody(sink):
     shared = {str(number): number for number in range(50)}
     stop = threading.Event()
