@@ -10,7 +10,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from flowtrail.sdk.blocks import Block
 from flowtrail.sdk.context import current, innermost, pauses
 from flowtrail.sdk.iterating import Opener, iterated, iterated_asynchronously
-from flowtrail.sdk.looks import class_name
+from flowtrail.sdk.looks import class_attribute, class_name
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.transactions import Transaction
 from flowtrail.sdk.unknown import unknown_identity
@@ -150,18 +150,23 @@ def work_of(function: Callable[P, R], opener: Opener) -> Callable[P, R]:
     return _of_its_kind(function, opener)
 
 
+def _is(kind: Callable[[Any], bool], called: Any) -> bool:
+    """Whether a function is of that kind; of an object, whether what it is called by is."""
+    return kind(called) or kind(class_attribute(type(called), "__call__"))
+
+
 def _of_its_kind(function: Callable[P, R], opener: Opener) -> Callable[P, R]:
     given: Any = function
-    if inspect.isasyncgenfunction(function):
+    if _is(inspect.isasyncgenfunction, given):
         return cast("Callable[P, R]", iterated_asynchronously(given, opener))
-    if inspect.isgeneratorfunction(function):
+    if _is(inspect.isgeneratorfunction, given):
         return cast("Callable[P, R]", iterated(given, opener))
-    if inspect.iscoroutinefunction(function):
+    if _is(inspect.iscoroutinefunction, given):
 
         @functools.wraps(function)
         async def awaited(*args: P.args, **named: P.kwargs) -> Any:
             with opener(args, named):
-                return await function(*args, **named)
+                return await given(*args, **named)
 
         return awaited  # type: ignore[return-value]
 

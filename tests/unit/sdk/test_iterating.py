@@ -91,6 +91,35 @@ def test_so_do_methods_and_partials():
     assert inspect.isgeneratorfunction(flowtrail.block("map")(functools.partial(generator, "4712")))
 
 
+class Called:
+    """An object with a method that is called: of the kind that method is."""
+
+    async def __call__(self, seen):
+        await asyncio.sleep(0)
+        seen.append(flowtrail.current_block())
+        return "done"
+
+
+class CalledForItems:
+    def __call__(self, seen):
+        yield 1
+        seen.append(flowtrail.current_block())
+
+
+def test_an_object_that_is_called_is_the_work_of_its_block_until_it_is_done(sink):
+    awaited, iterated = (flowtrail.block("map")(called()) for called in (Called, CalledForItems))
+    assert inspect.iscoroutinefunction(awaited)
+    assert inspect.isgeneratorfunction(iterated)
+
+    seen = []
+    with flowtrail.transaction("order", "4711"):
+        assert asyncio.run(awaited(seen)) == "done"
+        assert list(iterated(seen)) == [1]
+
+    first, second = sink.of("block")
+    assert [block.id for block in seen] == [first["id"], second["id"]]
+
+
 def test_a_coroutine_of_the_old_kind_is_awaited(sink):
     async def main():
         return await flowtrail.block(old_coroutine)("4712")
