@@ -306,6 +306,8 @@ class Transaction:
         writes where the carrier is neither a map nor a list of pairs.
         """
         carrier = {} if carrier is None else carrier
+        if handover and self.ended:
+            warn_once("late handover", "%r has ended; that it is handed over comes too late", self)
         if hand_on(self, carrier, handover=handover, set=set) and handover:
             self._ends_here = False
             producer.on_handover(self.id)

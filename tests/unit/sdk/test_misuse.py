@@ -139,6 +139,12 @@ class Untouchable:
         (lambda _: flowtrail.transaction("order", "1", value="much", currency="EUR"), "value .*'much'"),
         (lambda _: flowtrail.transaction("order", "1", redact=5), "redact .*not int"),
         (lambda _: flowtrail.transaction("order", "1", redact=b"pin"), "redact .*not bytes"),
+        (
+            lambda _: (
+                (ended := flowtrail.transaction("order", "2").start()).end() or ended.inject(handover=True)
+            ),
+            "order 2> has ended; .* handed over",
+        ),
         (lambda order: order.link("splits", child="1" * 32), "'splits'"),
         (lambda order: order.block("map", queued_at="soon").start().record(), "queued_at .*'soon'"),
         (lambda order: order.block(Untouchable()).end(), "Untouchable"),
