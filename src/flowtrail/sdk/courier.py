@@ -130,7 +130,8 @@ class Courier:
             parcel = self._source.next(self._due_report)
             self._send_at = monotonic_s() + self._settings.batch_s
             if parcel is None:
-                if not is_closing and self._orders.is_hurried:
+                # Neither a flush nor a session that is being finished waits for a record.
+                if not is_closing and (self._orders.is_hurried or self._source.has_more()):
                     self._outbox.wait(_SHORT_S)
                 return not is_closing
             self.parcels.append(parcel)

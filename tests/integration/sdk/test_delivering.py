@@ -4,6 +4,7 @@ import gc
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,20 @@ def test_what_one_before_could_not_deliver_is_adopted_from_its_spill(monkeypatch
 
     assert after.counts().adopted["accepted"] == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_that_cannot_be_finished_costs_no_time(server, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("flowtrail.sdk.spilled.LeftBehind.is_busy", True)
+    monkeypatch.setattr("flowtrail.sdk.spilled.LeftBehind.next", lambda _: asked.append(1))
+    delivery = sink(server, spill_dir=str(tmp_path))
+    delivery.put(announced(1))
+    assert delivery.flush(20)
+    asked.clear()
+    time.sleep(0.2)
+    delivery.close()
+
+    assert len(asked) < 100
 
 
 def test_where_no_thread_is_to_be_had_the_end_delivers(server, waiting, monkeypatch):
