@@ -81,7 +81,8 @@ def _frame(code: types.CodeType, line: int, module: Any) -> dict[str, Any]:
 
 
 def take_down(raised: BaseException, trace: Any = None) -> list[Raised]:
-    """The exception with its causes, and, of a group, its members after it, each with its causes; at most 64.
+    """The exception with its causes, and, of a group, its members after it, each with its causes; at most 64. Of a group
+    that is a cause, the members stand there as well.
 
     `trace` is the traceback where it is at hand. Never raises.
     """
@@ -95,14 +96,19 @@ def take_down(raised: BaseException, trace: Any = None) -> list[Raised]:
 
 def _take_down_all(raised: BaseException, trace: Any, found: list[Raised]) -> None:
     waiting: deque[tuple[BaseException, Any]] = deque([(raised, trace)])
+    opened: set[int] = set()
     while waiting and len(found) < MAX_EXCEPTIONS:
         each, known = waiting.popleft()
-        found.append(_with_causes(each, known))
-        if isinstance(each, BaseExceptionGroup):
-            waiting.extend((member, None) for member in _members_of(each)[:MAX_EXCEPTIONS])
+        groups: list[BaseException] = [each] if isinstance(each, BaseExceptionGroup) else []
+        found.append(_with_causes(each, known, groups))
+        for group in groups:
+            if id(group) not in opened:
+                opened.add(id(group))
+                waiting.extend((member, None) for member in _members_of(group)[:MAX_EXCEPTIONS])
 
 
-def _with_causes(raised: BaseException, trace: Any) -> Raised:
+def _with_causes(raised: BaseException, trace: Any, groups: list[BaseException]) -> Raised:
+    """With what it came from; groups among that are added to those whose members are to be told."""
     first = last = _one(raised, trace if trace is not None else _traceback_of(raised))
     cause = _cause(raised)
     if cause is None:
@@ -113,6 +119,8 @@ def _with_causes(raised: BaseException, trace: Any) -> Raised:
         last.cause = _one(cause, _traceback_of(cause))
         last = last.cause
         first.cost += last.cost
+        if isinstance(cause, BaseExceptionGroup):
+            groups.append(cause)
         cause = _cause(cause)
     return first
 

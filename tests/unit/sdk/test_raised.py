@@ -115,6 +115,21 @@ def test_the_members_of_a_group_follow_it(sink):
     assert [each["type"] for each in told] == ["ExceptionGroup", "ValueError", "ExceptionGroup", "KeyError"]
 
 
+def test_the_members_of_a_group_that_is_a_cause_are_told_too(sink):
+    def raised_from():
+        shared = KeyError("two")
+        try:
+            raise ExceptionGroup("several", [ValueError("one"), shared])
+        except ExceptionGroup as group:
+            shared.__context__ = group  # a circle, as careless code makes it
+            raise RuntimeError("the batch failed") from group
+
+    told, _ = failed(sink, raised_from)
+
+    assert [each["type"] for each in told] == ["RuntimeError", "ValueError", "KeyError"]
+    assert told[0]["cause"]["type"] == "ExceptionGroup"
+
+
 def test_what_is_left_out_of_failures_too_large_for_a_record_is_marked_and_counted(sink):
     def member(depth):
         if depth:
