@@ -259,12 +259,12 @@ class _Pass:
         changed = None if policy == "none" else REDACTED if policy == "redacted" else self.rules.hashed(value)
         return value if changed == value else self._counted("policy", changed)
 
-    def _identifying(self, name: str, text: str) -> str:
+    def _identifying(self, name: str, text: str) -> str | None:
         policy = self.rules.policy(name, self.flow)
         if policy == "full":
             return text
         if policy is not None:
-            return str(self._under("hash", text))
+            return self._under(policy, text)  # type: ignore[no-any-return]
         changed, why = self.rules.verdict(text, self.budget)
         return self._counted(why, changed) if why else text
 

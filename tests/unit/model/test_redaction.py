@@ -150,6 +150,15 @@ def test_a_policy_says_what_stays_of_a_field(chosen, kept):
     assert counts == ({} if chosen == "full" else {"policy": 1})
 
 
+@pytest.mark.parametrize(
+    ("chosen", "kept"), [("none", None), ("redacted", REDACTED), ("hash", HASH), ("full", SECRET)]
+)
+def test_what_a_policy_says_of_a_worker_is_meant_although_others_refer_to_it(chosen, kept):
+    fields, counts = applied({"worker": SECRET}, values=[PATTERN], policies=[policy("worker", chosen)])
+
+    assert (fields, counts) == ({"worker": kept}, {} if chosen == "full" else {"policy": 1})
+
+
 def test_of_several_policies_the_strictest_counts_and_full_keeps_what_names_and_patterns_would_take():
     rules = {
         "names": ["payload"],

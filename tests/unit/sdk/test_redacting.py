@@ -138,6 +138,21 @@ def test_policies_say_what_becomes_of_a_field_of_a_flow(sink):
     assert (told["details"]["note"], told["details"]["free"]) == ("[redacted]", "z")
 
 
+def test_a_worker_under_a_policy_is_told_by_records_that_a_server_takes(sink):
+    flowtrail.init(
+        flow="shop-to-erp",
+        worker="mapper-1",
+        sink=sink,
+        redact_policies=[{"field": "worker", "policy": "none"}],
+        redact_key=KEY,
+    )
+    with flowtrail.transaction("order", "4711") as order, order.block("map"):
+        pass
+
+    (told,) = sink.of("block")
+    assert told["worker"] is None
+
+
 def test_a_function_has_the_last_word_and_what_it_fails_on_does_not_leave(sink):
     def judge(path, value):
         if path == "details.bad":
