@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -63,6 +64,7 @@ def free_port() -> int:
 @cache
 def run(page: Path) -> tuple[str, subprocess.CompletedProcess[str]]:
     """A page's script, and what became of it in an empty folder."""
+    assert shutil.which("curl"), "the documentation's commands use curl, and it is not installed"
     port = free_port()
     text = script(page, port)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLOWTRAIL_")}
