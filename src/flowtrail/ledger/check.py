@@ -167,12 +167,16 @@ def _believe(store: Store, report: Report, views: Report, moment: Moment) -> Non
 
 
 def _since(store: Store, heads: list[Head], keys: set[Key]) -> dict[Key, list[Entry]]:
-    """What came for these transactions in pages after the heads."""
-    read = reached(heads)
+    """What came for these transactions in pages after the heads, as far as the journal reaches now: whoever writes on
+    may be faster."""
+    read, ends = reached(heads), reached(store.journal.heads())
     tenants = {writer.ordinal: writer.tenant for writer in store.journal.writers()}
     gathered = Gathered()
     try:
-        while pages := store.journal.read(read, _READ_PAGES):
+        while any(read.get(ordinal, 0) < sequence for ordinal, sequence in ends.items()):
+            pages = store.journal.read(read, _READ_PAGES)
+            if not pages:
+                break
             for page in pages:
                 ordinal, sequence = split_number(page.number)
                 read[ordinal] = sequence

@@ -138,3 +138,26 @@ def test_views_rebuilt_meanwhile_are_not_held_against_the_store(store, monkeypat
 
     assert report.ok
     assert "the views were rebuilt meanwhile: not compared, check again" in report.notes
+
+
+def test_a_check_comes_to_its_end_however_fast_others_write(store, monkeypatch):
+    later, read, asked = Journaling(store, name="later"), store.journal.read, []
+
+    def busy(after, limit):
+        pages = read(after, limit)
+        asked.append(after)
+        assert len(asked) < 100, "it follows whoever writes without end"
+        later.append([EndRecord(OTHER, BASE + len(asked), "shop/3", 1, "delivered", 1, BASE)])
+        return pages
+
+    def write():
+        later.append(story(IDS[2]))
+        project(store)
+        monkeypatch.setattr(store.journal, "read", busy)
+
+    monkeypatch.setattr(store.transactions, "iter_states", Meanwhile(store, write))
+
+    report = check(store)
+
+    assert report.ok, report.lines()
+    assert "1 transactions changed meanwhile and were compared again" in report.notes
