@@ -153,3 +153,16 @@ def test_a_bench_on_a_store_that_it_would_empty_is_refused(flowtrail):
 
     assert answered.code == 2
     assert "mongodb://" in answered.err
+
+
+def test_doctor_knows_that_damaged_views_are_made_anew(flowtrail, tmp_path):
+    (tmp_path / "x.ndjson").write_bytes(ndjson(story(NOW)))
+    flowtrail("import", "records", "x.ndjson", "--store", "sqlite:./s")
+    for path in (tmp_path / "s").glob("views.db*"):
+        path.unlink()
+    (tmp_path / "s" / "views.db").write_bytes(b"this is no database" * 1_000)
+
+    looked = flowtrail("doctor", "--store", "sqlite:./s")
+
+    assert looked.code == 1
+    assert "remove views.db" in " ".join(looked.out.split())
