@@ -1,5 +1,6 @@
 """`ChangeReader`: what the live feed follows."""
 
+from flowtrail.storage.interface import Batch
 from tests.support.records import an_order, order_id
 
 
@@ -37,3 +38,20 @@ def test_numbers_only_grow_and_name_the_generation(folder, reading):
     assert [revision.number for revision in revisions] == sorted({revision.number for revision in revisions})
     assert len({(revision.generation, revision.epoch) for revision in revisions}) == 1
     assert reading.changes.revision() == revisions[-1]
+
+
+def test_the_log_is_bounded_however_many_tenants_share_a_revision(folder, reading, monkeypatch, back_end):
+    if back_end != "memory":  # which forgets nothing
+        monkeypatch.setattr(f"flowtrail.storage.{back_end}.changelog.PRUNE_EVERY", 2)
+        monkeypatch.setattr(f"flowtrail.storage.{back_end}.changelog.KEPT_REVISIONS", 3)
+    for number in range(1, 21):
+        together = Batch(position=folder.position)
+        for tenant in range(9):
+            folded = folder.fold(f"tenant-{tenant}", an_order(number))
+            together.changes += folded.changes
+            together.cells |= folded.cells
+        revision = folder.write(together)
+
+    last = reading.changes.changed("tenant-8", revision.number - 1, 100)
+    assert last == ([(revision.number, order_id(20))], False)
+    assert (reading.changes.changed("tenant-8", revision.number - 8, 100) is None) == (back_end != "memory")

@@ -24,6 +24,10 @@ def row_key(revision: int, tenant: int) -> bytes:
     return revision.to_bytes(_REVISION_BYTES, "big") + tenant.to_bytes(TENANT_BYTES, "big")
 
 
+def _revision_of(key: bytes) -> int:
+    return int.from_bytes(key[:_REVISION_BYTES], "big")
+
+
 class ChangeLog:
     """Appends to the log and prunes it. Forget it after a write that may have failed."""
 
@@ -63,10 +67,15 @@ class ChangeLog:
         """The last revision that need not be kept any longer; None when it is not the time to look."""
         if revision % PRUNE_EVERY:
             return None
-        rows = self._views[CHANGES].find({}, {"n": 1}, session=session).sort("_id").limit(4 * PRUNE_EVERY)
         gone = None
+        oldest = self._views[CHANGES].find_one({}, {"n": 1}, session=session, sort=[("_id", 1)])
+        if oldest is None:
+            return gone
+        # So many revisions, whatever number of tenants has a row of each.
+        until = row_key(_revision_of(oldest["_id"]) + 4 * PRUNE_EVERY, 0)
+        rows = self._views[CHANGES].find({"_id": {"$lt": until}}, {"n": 1}, session=session).sort("_id")
         for row in rows:
-            number = int.from_bytes(row["_id"][:_REVISION_BYTES], "big")
+            number = _revision_of(row["_id"])
             if number > revision - KEPT_REVISIONS and row["n"] > self._total - KEPT_IDS:
                 break
             gone = number
@@ -91,7 +100,7 @@ def read_changed(
     for row in rows.sort("_id").batch_size(_ROWS):
         if len(found) >= limit:
             return found, True
-        revision = int.from_bytes(row["_id"][:_REVISION_BYTES], "big")
+        revision = _revision_of(row["_id"])
         found.extend((revision, key) for key in split_ids(row["old"]))
         found.extend((revision, key) for key in split_ids(row["new"]))
     return found, False

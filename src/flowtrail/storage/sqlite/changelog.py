@@ -49,7 +49,9 @@ class ChangeLog:
 
     def _prune(self, revision: int) -> None:
         oldest = self._connection.execute(
-            "SELECT revision, total FROM change ORDER BY revision, tenant LIMIT ?", (4 * PRUNE_EVERY,)
+            "SELECT revision, total FROM change WHERE revision < (SELECT min(revision) FROM change) + ?"
+            " ORDER BY revision, tenant",
+            (4 * PRUNE_EVERY,),
         ).fetchall()
         bound = revision - KEPT_REVISIONS
         gone = [number for number, total in oldest if number <= bound or total <= self._total - KEPT_IDS]
