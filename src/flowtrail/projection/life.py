@@ -6,7 +6,7 @@ not. It works on answers of the API, or on `projection.shown`.
 
 from datetime import datetime
 from typing import Any, Final, NamedTuple
-from unicodedata import category
+from unicodedata import category, east_asian_width
 
 WIDE: Final = 1_000
 """Columns where nothing limits them."""
@@ -167,7 +167,7 @@ def _timeline(found: Json, columns: int) -> list[Line]:
     axis = _Axis(found)
     names = [_name(block, depths[block["id"]]) for block in blocks]
     room = min(columns - _WIDTH - _TOLD, _LONGEST_NAME)
-    width = max(_NAME, min(max(map(len, names)), room))
+    width = max(_NAME, min(max(map(_columns, names)), room))
     lines = [[Piece(f"    {'':<{width}} {axis.first_told:<{_WIDTH}} ░ waits  █ works", QUIET)]]
     for block, name in zip(blocks, names, strict=True):
         lines += _step(block, axis, name, width)
@@ -176,6 +176,23 @@ def _timeline(found: Json, columns: int) -> list[Line]:
 
 def _name(block: Json, depth: int) -> str:
     return "  " * min(depth, 6) + safe(block["block"] or "(unnamed)")
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: letters of East Asia two, what joins or marks the one before none."""
+    return sum(
+        0 if c in _JOINERS or category(c) in {"Mn", "Me"} else 2 if east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _fitting(name: str, width: int) -> str:
+    """The name, cut where it takes more columns."""
+    if _columns(name) <= width:
+        return name
+    while _columns(name) >= width:
+        name = name[:-1]
+    return f"{name}…"
 
 
 def _depths(blocks: list[Json]) -> dict[str, int]:
@@ -215,8 +232,9 @@ def _s(text: str) -> float:
 def _step(block: Json, axis: _Axis, name: str, width: int) -> list[Line]:
     status = block["status"]
     mark = _MARKS.get(status, "·")
-    shown = name if len(name) <= width else name[: width - 1] + "…"
-    line = [Piece(f"  {mark} ", status), Piece(f"{shown:<{width}} "), *_bar(block, axis)]
+    shown = _fitting(name, width)
+    padding = " " * (width - _columns(shown))
+    line = [Piece(f"  {mark} ", status), Piece(f"{shown}{padding} "), *_bar(block, axis)]
     told = []
     if block["wait_s"]:
         told.append(f"waited {told_seconds(block['wait_s'])}")

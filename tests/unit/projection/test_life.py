@@ -1,8 +1,9 @@
 """How a life is worded: texts of others on a terminal, and durations."""
 
 import pytest
+from rich.cells import cell_len
 
-from flowtrail.projection.life import safe, told_seconds
+from flowtrail.projection.life import life, plain, safe, told_seconds
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,32 @@ def test_what_a_terminal_obeys_and_what_turns_text_around_is_replaced(control):
 )
 def test_a_duration_is_told_in_a_unit_that_people_use(seconds, told):
     assert told_seconds(seconds) == told
+
+
+@pytest.mark.parametrize(
+    "name", ["map", "住所を確認する", "e\u0301te\u0301", "出" * 60, "x" * 99, "a" + "出" * 60]
+)
+def test_bars_stand_below_each_other_whatever_the_blocks_are_called(name):
+    at = "2026-11-23T10:00:00.000000Z"
+    block = dict.fromkeys(["queued_at", "parent", "wait_s", "skip"])
+    block |= {"status": "succeeded", "attempt": 1, "started_at": at, "ended_at": at, "work_s": 1.0}
+    block |= {"exceptions": [], "details": {}}
+    found = dict.fromkeys(["flow", "version", "duration_s", "current_block", "reason", "predicate"])
+    found |= {
+        "announced": False,
+        "status": "delivered",
+        "attempt": 1,
+        "id": "00",
+        "keys": {},
+        "attributes": {},
+    }
+    found |= {"created_at": at, "ended_at": at, "updated_at": at, "truncated": False}
+    found["blocks"] = [
+        block | {"id": str(number), "block": each} for number, each in enumerate([name, "ship"])
+    ]
+
+    lines = plain(life(found, {"parents": [], "children": []}, 120)).splitlines()
+
+    bars = [cell_len(line.partition("█")[0]) for line in lines if "█" in line and "░" not in line]
+    assert len(bars) == 2
+    assert bars[0] == bars[1]
