@@ -214,6 +214,32 @@ def test_more_bodies_than_intake_may_hold_are_asked_to_come_back(intake, monkeyp
     assert intake.accept("default", body(link()), NDJSON, None).result(WAIT_S).accepted == 1
 
 
+def test_a_body_that_waited_until_its_sender_gives_up_is_turned_away_unread(intake, monkeypatch, url):
+    passed, reached, going_on = [0.0], threading.Event(), threading.Event()
+    real = module.decode_body
+
+    def held(*given):
+        reached.set()
+        assert going_on.wait(WAIT_S)
+        return real(*given)
+
+    monkeypatch.setattr(module, "monotonic_s", lambda: passed[0])
+    monkeypatch.setattr(module, "decode_body", held)
+    first, late = (intake.accept("default", body(link()), NDJSON, None) for _ in range(2))
+    assert reached.wait(WAIT_S)
+
+    passed[0] = module.ANSWER_S + 1
+    in_time = intake.accept("default", body(link()), NDJSON, None)
+    going_on.set()
+
+    assert (first.result(WAIT_S).accepted, in_time.result(WAIT_S).accepted) == (1, 1)
+    with pytest.raises(IntakeFull, match="9 s ago") as refusal:
+        late.result(WAIT_S)
+    assert (refusal.value.status, refusal.value.retry_after_s) == (429, 1)
+    assert len(stored_records(url)) == 2
+    until(lambda: not intake.waiting_bodies)
+
+
 def test_while_the_store_fails_nothing_is_decoded_in_vain(intake, store, monkeypatch):
     store.journal.break_down(StoreUnavailable("gone"))
     intake.accept("default", body(link()), NDJSON, None)

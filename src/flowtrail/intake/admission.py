@@ -13,7 +13,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
-from flowtrail.intake.committer import RETRY_S, Committer, resolve
+from flowtrail.intake.committer import ANSWER_S, RETRY_S, Committer, resolve
 from flowtrail.intake.receipts import IntakeFull, IntakePaused, Receipt
 from flowtrail.intake.redacting import redact
 from flowtrail.intake.wire import Decoded, decode_body
@@ -63,6 +63,8 @@ class _Body(NamedTuple):
     content_type: str | None
     content_encoding: str | None
     received_at: int
+    accepted_s: float
+    """The same, monotonic."""
     reader: Reader
     future: "Future[Receipt]"
 
@@ -114,10 +116,12 @@ class Intake:
         """Take the body of a request as it came; the future gives a receipt once its records are durable.
 
         A receipt may say that nothing was accepted: then `rejected` tells why, record by record. The future raises:
-        Refusal (the body as a whole; IntakeFull when too much waits), and what `Committer.submit` raises.
+        Refusal (the body as a whole; IntakeFull when too much waits, or it waited for `ANSWER_S` itself), and what
+        `Committer.submit` raises.
         """
         future: Future[Receipt] = Future()
-        item = _Body(tenant, principal, body, content_type, content_encoding, self._clock(), reader, future)
+        now, now_s = self._clock(), monotonic_s()
+        item = _Body(tenant, principal, body, content_type, content_encoding, now, now_s, reader, future)
         with self._lock:
             refusal = self._refusal()
             if refusal is None:
@@ -169,6 +173,7 @@ class Intake:
 
     def _read(self, item: _Body) -> None:
         try:
+            _check_age(item)
             decoded = item.reader(
                 item.tenant, item.body, item.content_type, item.content_encoding, item.received_at
             )
@@ -196,3 +201,11 @@ class Intake:
     def _count(self, item: _Body, sign: int) -> None:
         self.waiting_bodies += sign
         self.waiting_bytes += sign * len(item.body)
+
+
+def _check_age(item: _Body) -> None:
+    """Raises: Refusal for what waited until its sender gives up and sends it again: to read it too would make all that
+    follow as late."""
+    waited_s = monotonic_s() - item.accepted_s
+    if waited_s > ANSWER_S:
+        raise IntakeFull(f"requests that came {waited_s:.0f} s ago", RETRY_S)
