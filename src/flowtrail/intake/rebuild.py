@@ -58,10 +58,11 @@ def renew_views(store: Store, stop: threading.Event) -> bool:
     fresh = writer.begin_rebuild()
     projector = Projector(store.journal, fresh, holder=holder)
     try:
-        # What comes meanwhile is for whoever projects then: where something always comes, nothing would ever be ready.
-        while projector.step() and not projector.caught_up:
+        while projector.step():
             if stop.is_set():
                 return False
+            if projector.caught_up:
+                break  # what came since is for whoever projects then: where something always comes, there is no end
         _switch(writer, fresh)
     finally:
         projector.close()
