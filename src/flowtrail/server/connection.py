@@ -129,6 +129,8 @@ class Connection(HttpToolsProtocol):
                 self._parts = []
         if size > MAX_HEAD_BYTES:
             cast("dict[str, Any]", self.scope)[REFUSED] = _head_too_large()
+            # Nobody asks where it was to go, and a path of more than 64 KiB cannot be taken apart.
+            self.url = b"/"
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
         self._body_open = True

@@ -6,7 +6,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from flowtrail.server.connection import Connection
+from flowtrail.server.connection import REFUSED, Connection
 
 POST = b"POST /v1/records HTTP/1.1\r\nHost: localhost\r\n"
 KEEP_ALIVE_S = 0.1
@@ -111,3 +111,15 @@ def test_a_broken_body_is_not_answered_where_its_request_was_already():
     transport = asyncio.run(broken())
     assert transport.written.count(b"HTTP/1.1 ") == 1
     assert transport.end == "closed"
+
+
+def test_a_path_too_long_to_be_taken_apart_is_told_as_a_head_that_is_too_large():
+    async def long():
+        head = b"GET /" + b"x" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        connection, transport = await connected(head)
+        return connection.scope[REFUSED], transport.written
+
+    refusal, written = asyncio.run(long())
+    assert refusal.status == 431
+    # The application was asked, which is where the refusal is told.
+    assert written.startswith(b"HTTP/1.1 401 ")
