@@ -1,6 +1,5 @@
 """The live feed over real sockets: what is told, in which order, with ids from which nothing is missed."""
 
-import asyncio
 import json
 import socket
 import threading
@@ -11,9 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from flowtrail.model.conditions import EVERYTHING
 from flowtrail.server import live
-from flowtrail.storage.interface import Revision
 from tests.support.faults import until
 from tests.support.served import block, end, problem, served, transaction, transaction_id
 
@@ -377,42 +374,6 @@ def test_a_stop_ends_the_feed_so_that_readers_come_back():
         server.server.should_exit = True
         with pytest.raises(EOFError):
             events.next()
-
-
-class Reads:
-    """Runs what is read at once."""
-
-    async def run(self, call, *arguments):
-        return call(*arguments)
-
-
-def listener_of(feed, start):
-    hub = live.LiveHub(None, Reads(), 5)
-    hub._feeds["default"] = feed
-    listener = live.Listener(hub, feed, "default", "", EVERYTHING, start, lambda: None)
-    feed.listeners.add(listener)
-    return hub, listener
-
-
-def test_a_feed_that_is_sending_when_the_server_stops_ends_as_soon_as_it_has_sent():
-    async def told():
-        hub, listener = listener_of(live.Feed(Revision("g", 1, 5)), Revision("g", 1, 5))
-        events = listener.events()
-        await anext(events)
-        hub.close()
-        return await asyncio.wait_for(anext(events, None), live.BEAT_S / 4)
-
-    assert asyncio.run(told()) is None
-
-
-def test_who_enters_while_views_are_switched_is_reset():
-    async def told():
-        _, listener = listener_of(live.Feed(Revision("new", 1, 5)), Revision("old", 1, 500))
-        events = listener.events()
-        await anext(events)
-        return await asyncio.wait_for(anext(events), live.BEAT_S / 4)
-
-    assert asyncio.run(told())[::2] == ("reset", "new.1.5")
 
 
 def test_blocks_and_ends_are_told_with_what_they_change(server):

@@ -28,14 +28,6 @@ from tests.support.views import differences, expected, seen
 
 
 @pytest.fixture
-def store():
-    held = MemoryStore()
-    held.open()
-    yield held
-    held.close()
-
-
-@pytest.fixture
 def poison(monkeypatch):
     """Statements about blocks called "ship" cannot be folded, until this is set."""
     mended = threading.Event()

@@ -9,18 +9,9 @@ from flowtrail.intake.projector import Projector
 from flowtrail.intake.rebuild import rebuild
 from flowtrail.ledger.pages import encoded_records
 from flowtrail.projection.tracked import Tracked
-from flowtrail.storage.memory.store import MemoryStore
 from flowtrail.storage.memory.views import MemoryViewWriter
 from tests.support.journaling import Journaling, project
 from tests.support.records import an_order, order_id
-
-
-@pytest.fixture
-def store():
-    held = MemoryStore()
-    held.open()
-    yield held
-    held.close()
 
 
 def test_a_log_that_is_told_again_and_again_is_not_held_in_memory(store):

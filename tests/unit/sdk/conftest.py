@@ -39,6 +39,12 @@ class Captured:
     def of(self, kind):
         return [record for record in self.take() if record["kind"] == kind]
 
+    def parents(self):
+        """Of each block by name, its parent's name."""
+        blocks = self.of("block")
+        names = {block["id"]: block["block"] for block in blocks}
+        return {block["block"]: names.get(block.get("parent")) for block in blocks}
+
 
 @pytest.fixture
 def sink():

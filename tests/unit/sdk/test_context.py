@@ -2,21 +2,12 @@
 
 import asyncio
 import contextlib
-import contextvars
-import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import flowtrail
-
-
-def parents(sink):
-    """Of each block by name, its parent's name."""
-    blocks = sink.of("block")
-    names = {block["id"]: block["block"] for block in blocks}
-    return {block["block"]: names.get(block.get("parent")) for block in blocks}
 
 
 def test_what_is_current_follows_what_is_entered(sink):
@@ -33,7 +24,7 @@ def test_what_is_current_follows_what_is_entered(sink):
         assert flowtrail.current_block() is None
     assert flowtrail.current_transaction() is None
 
-    assert parents(sink) == {"outer": None, "inner": "outer"}
+    assert sink.parents() == {"outer": None, "inner": "outer"}
 
 
 def test_leaving_in_another_order_spoils_nothing(sink):
@@ -50,7 +41,7 @@ def test_leaving_in_another_order_spoils_nothing(sink):
         with order.block("after"):
             pass
 
-    assert parents(sink) == {"first": None, "second": "first", "third": "second", "after": None}
+    assert sink.parents() == {"first": None, "second": "first", "third": "second", "after": None}
 
 
 def test_a_failure_that_was_mended_inside_a_block_leaves_the_others_where_they_are(sink):
@@ -63,7 +54,7 @@ def test_a_failure_that_was_mended_inside_a_block_leaves_the_others_where_they_a
             with order.block("inner"):
                 pass
 
-    assert parents(sink) == {"try": "outer", "outer": None, "inner": "outer"}
+    assert sink.parents() == {"try": "outer", "outer": None, "inner": "outer"}
 
 
 def test_a_transaction_inside_another_takes_its_place_until_it_is_left(sink):
@@ -76,7 +67,7 @@ def test_a_transaction_inside_another_takes_its_place_until_it_is_left(sink):
         with order.block("after"):
             pass
 
-    assert parents(sink) == {
+    assert sink.parents() == {
         "outer": None,
         "of the line": None,
         "of the order": "outer",
@@ -99,7 +90,7 @@ def test_a_generator_keeps_its_blocks_apart_from_those_of_its_transaction(sink):
             with order.block(f"map {number}"):
                 pass
 
-    assert parents(sink) == {
+    assert sink.parents() == {
         "outer": None,
         "read": "outer",
         "row 0": "read",
@@ -122,7 +113,7 @@ def test_tasks_have_contexts_of_their_own(sink):
 
     asyncio.run(main())
 
-    assert parents(sink) == {
+    assert sink.parents() == {
         "gather": None,
         **dict.fromkeys("abc", "gather"),
         **{f"{name} inside": name for name in "abc"},
@@ -142,137 +133,7 @@ def test_tasks_inside_a_transaction_of_a_plain_thread_have_contexts_of_their_own
     with flowtrail.transaction("order", "4711") as order, order.block("outer"):
         asyncio.run(main(order))
 
-    assert parents(sink) == {"outer": None, "a": "outer", "b": "outer", "a inside": "a", "b inside": "b"}
-
-
-@pytest.mark.parametrize("handed", ["carry", "copy_context"])
-def test_threads_are_handed_what_is_current(sink, handed):
-    def work(name):
-        with flowtrail.block(name), flowtrail.block(f"{name} inside"):
-            pass
-
-    with (
-        flowtrail.transaction("order", "4711") as order,
-        ThreadPoolExecutor(4) as pool,
-        order.block("fan out"),
-    ):
-        for future in [
-            pool.submit(flowtrail.carry(work), f"n{number}")
-            if handed == "carry"
-            else pool.submit(contextvars.copy_context().run, work, f"n{number}")
-            for number in range(20)
-        ]:
-            future.result(10)
-
-    found = parents(sink)
-    assert found.pop("fan out") is None
-    assert found == {
-        **{f"n{number}": "fan out" for number in range(20)},
-        **{f"n{number} inside": f"n{number}" for number in range(20)},
-    }
-
-
-class Elsewhere:
-    """A function that was carried to another thread, and runs there until `end`."""
-
-    def __init__(self):
-        self._is_running, self._may_end = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=flowtrail.carry(self._work))
-        self._thread.start()
-        assert self._is_running.wait(10)
-
-    def _work(self):
-        self._is_running.set()
-        self._may_end.wait(10)
-
-    def end(self):
-        self._may_end.set()
-        self._thread.join(10)
-
-
-def test_what_is_current_stays_so_whatever_runs_and_ends_in_another_thread_meanwhile(sink):
-    with flowtrail.transaction("order", "4711") as order, order.block("fan out"):
-        elsewhere = Elsewhere()
-        with order.block("meanwhile") as block:
-            assert flowtrail.current_block() is block
-        elsewhere.end()
-        with order.block("collect") as block:
-            assert flowtrail.current_block() is block
-            flowtrail.detail(lines=3)
-
-    assert {each["block"]: each.get("details") for each in sink.of("block")}["collect"] == {"lines": 3}
-
-
-def test_nor_does_it_matter_which_of_several_transactions_was_handed_there(sink):
-    with flowtrail.transaction("order", "4711") as order, order.block("outer"):
-        elsewhere = Elsewhere()
-        with flowtrail.transaction("line", "1") as line, line.block("of the line"):
-            elsewhere.end()
-            with order.block("of the order") as block, flowtrail.block("deeper") as deeper:
-                assert flowtrail.current_block() is deeper
-            with order.block("again") as block:
-                assert flowtrail.current_block() is block
-
-    assert parents(sink) == {
-        "outer": None,
-        "of the line": None,
-        "of the order": "outer",
-        "deeper": "of the order",
-        "again": "outer",
-    }
-
-
-def test_a_generator_that_is_handed_on_works_for_whoever_handed_it(sink):
-    def lines():
-        for name in ("a", "b"):
-            with flowtrail.block(name):
-                yield name
-
-    async def pages():
-        with flowtrail.block("c"):
-            yield "c"
-
-    async def read(carried):
-        return [(page, flowtrail.current_block()) async for page in carried()]
-
-    with flowtrail.transaction("order", "4711") as order, order.block("fan out"):
-        carried, asynchronous = flowtrail.carry(lines), flowtrail.carry(pages)
-        with ThreadPoolExecutor(1) as pool:
-            read_there = pool.submit(lambda: [(line, flowtrail.current_block()) for line in carried()])
-            assert read_there.result(10) == [("a", None), ("b", None)]
-            assert pool.submit(asyncio.run, read(asynchronous)).result(10) == [("c", None)]
-
-    assert parents(sink) == {"fan out": None, **dict.fromkeys("abc", "fan out")}
-
-
-def test_a_thread_that_was_handed_nothing_knows_nothing_and_may_use_the_transaction(sink):
-    seen = []
-
-    def work(order):
-        seen.append(flowtrail.current_transaction())
-        with order.block("elsewhere") as block:
-            seen.append(flowtrail.current_block() is block)
-
-    with flowtrail.transaction("order", "4711") as order, order.block("here"):
-        thread = threading.Thread(target=work, args=(order,))
-        thread.start()
-        thread.join(10)
-
-    assert seen == [None, True]
-    assert parents(sink) == {"here": None, "elsewhere": None}
-
-
-def test_a_block_may_be_left_in_another_thread(sink):
-    with flowtrail.transaction("order", "4711") as order:
-        block = order.block("map").__enter__()
-        thread = threading.Thread(target=block.__exit__, args=(None, None, None))
-        thread.start()
-        thread.join(10)
-        assert flowtrail.current_block() is None
-        with order.block("after"):
-            pass
-
-    assert parents(sink) == {"map": None, "after": None}
+    assert sink.parents() == {"outer": None, "a": "outer", "b": "outer", "a inside": "a", "b inside": "b"}
 
 
 def test_a_generator_is_current_only_while_it_runs(sink):
@@ -292,7 +153,7 @@ def test_a_generator_is_current_only_while_it_runs(sink):
             with order.block(f"map {number}"):
                 pass
 
-    assert parents(sink) == {"read": None, "open": "read", "map 0": None, "map 1": None, "map 2": None}
+    assert sink.parents() == {"read": None, "open": "read", "map 0": None, "map 1": None, "map 2": None}
 
 
 def test_a_generator_takes_what_is_sent_and_thrown_and_may_be_closed(sink):
@@ -341,7 +202,13 @@ def test_an_asynchronous_generator_is_current_only_while_it_runs(sink):
 
     asyncio.run(main())
 
-    assert parents(sink) == {"read": None, "fetch 0": "read", "fetch 1": "read", "map 0": None, "map 1": None}
+    assert sink.parents() == {
+        "read": None,
+        "fetch 0": "read",
+        "fetch 1": "read",
+        "map 0": None,
+        "map 1": None,
+    }
 
 
 def test_decorated_functions_of_every_kind_are_blocks(sink):
