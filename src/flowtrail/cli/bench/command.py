@@ -160,7 +160,7 @@ def _otlp(store: str | None, place: str, spans: int, runs: int) -> dict[str, Any
     """Spans over OTLP, traces told whole and scattered over open ones."""
     told: dict[str, Any] = {}
     for name in ("whole", "scattered"):
-        prepared = tracing.Prepared(spans, scattered=name == "scattered")
+        prepared = tracing.Prepared(tracing.sized(spans, scattered=name == "scattered"))
         found = []
         for number in range(runs):
             with _server(store, place) as subject:

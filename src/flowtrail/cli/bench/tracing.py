@@ -1,5 +1,6 @@
 """How fast spans that come over OTLP become queryable, against `json.loads` over the same spans as our records."""
 
+from dataclasses import replace
 from statistics import median
 from typing import Any, Final
 
@@ -16,16 +17,20 @@ RECORDS_A_TRACE: Final = SPANS_A_TRACE + 2
 _LINES_A_BODY: Final = 500
 
 
+def sized(spans: int, *, scattered: bool) -> Traces:
+    """The workload of about that many spans."""
+    return Traces(spans // SPANS_A_TRACE, SCATTERED if scattered else 1)
+
+
 class Prepared:
     """A workload's bodies, so that the client does nothing but send, and its reference."""
 
-    def __init__(self, spans: int, *, scattered: bool) -> None:
-        open_traces = SCATTERED if scattered else 1
-        self.workload = Traces(spans // SPANS_A_TRACE, open_traces)
+    def __init__(self, workload: Traces) -> None:
+        self.workload = workload
         told = list(bodies(self.workload))
         self.bodies = [body for body, _ in told]
         self.counts = [count for _, count in told]
-        sample = list(lines(Traces(min(self.workload.traces, 10_000), open_traces)))
+        sample = list(lines(replace(workload, traces=min(workload.traces, 10_000))))
         self.lines = [
             b"\n".join(sample[first : first + _LINES_A_BODY])
             for first in range(0, len(sample), _LINES_A_BODY)
