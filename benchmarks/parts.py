@@ -86,24 +86,19 @@ def tell(title: str, seconds: float, seen: Counter[str], records: int) -> None:
         print(f"  {name:<42}{seconds * times / max(looks, 1) / records * 1e6:6.2f}")
 
 
-def main(transactions: int, open_transactions: int, place: str) -> None:
-    sent = list(bodies(Workload(transactions, open_transactions)))
-    records = transactions * RECORDS_A_TRANSACTION
+def main(transactions: str = "50000", open_transactions: str = "1", place: str = "") -> None:
+    workload = Workload(int(transactions), int(open_transactions))
+    sent = list(bodies(workload))
+    records = workload.transactions * RECORDS_A_TRANSACTION
     print(f"{records} records, {open_transactions} transactions open at a time")
     print(f"{'json.loads':<44}{1e6 / reference_rate(sent):6.2f} µs a record")
     tune()
-    store = open_store(place)
-    try:
-        for title, work in (
-            ("the way in", lambda: take(store, sent)),
-            ("the projector", lambda: project(store)),
-        ):
-            tell(title, *sampled(work), records)
-    finally:
+    with TemporaryDirectory() as directory:
+        store = open_store(place or f"sqlite:{directory}")
+        tell("the way in", *sampled(lambda: take(store, sent)), records)
+        tell("the projector", *sampled(lambda: project(store)), records)
         store.close()
 
 
 if __name__ == "__main__":
-    numbers = [int(word) for word in sys.argv[1:3]]
-    with TemporaryDirectory() as directory:
-        main(*(numbers + [50_000, 1][len(numbers) :]), *(sys.argv[3:4] or [f"sqlite:{directory}"]))
+    main(*sys.argv[1:])
