@@ -58,7 +58,7 @@ def journal(store, records, seed):
 def small_batches(monkeypatch):
     monkeypatch.setattr("flowtrail.intake.projector.BATCH_RECORDS", 40)
     monkeypatch.setattr("flowtrail.intake.projector.HELD_BACK", 1)
-    monkeypatch.setattr("flowtrail.intake.projector.HELD_BACK_DEAR", 1)
+    monkeypatch.setattr("flowtrail.intake.projector.HELD_BACK_MOST", 1)
     monkeypatch.setattr("flowtrail.intake.projector.READ_PAGES", 2)
 
 

@@ -87,7 +87,9 @@ def readable(page: Page, unreadable: Callable[[int, Exception], None]) -> Sequen
 
 
 def _sort(gathered: Gathered, tenant: str, number: int, records: Iterable[AnyRecord | None]) -> None:
-    here: dict[bytes, list[Any]] = {}
+    transactions = gathered.transactions.setdefault(tenant, {})
+    last = None
+    own: list[Any] = []
     for record in records:
         kind = type(record)
         if kind is BlockRecord or kind is EndRecord:
@@ -99,19 +101,18 @@ def _sort(gathered: Gathered, tenant: str, number: int, records: Iterable[AnyRec
         else:
             _sort_other(gathered, tenant, record)
             continue
-        held = here.get(key)
-        if held is None:
-            here[key] = [record]
-        else:
-            held.append(record)
-    transactions = gathered.transactions.setdefault(tenant, {})
-    for key, own in here.items():
-        group = transactions.get(key)
-        if group is None:
-            transactions[key] = (own, [number])
-        else:
-            group[0].extend(own)
-            group[1].append(number)
+        # Mostly the next of the same transaction, or one of many others; comparing is cheaper than looking up.
+        if key != last:
+            last = key
+            group = transactions.get(key)
+            if group is None:
+                own = []
+                transactions[key] = (own, [number])
+            else:
+                own, pages = group
+                if pages[-1] != number:
+                    pages.append(number)
+        own.append(record)
 
 
 def _sort_other(gathered: Gathered, tenant: str, record: AnyRecord | None) -> None:

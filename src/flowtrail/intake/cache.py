@@ -18,7 +18,8 @@ class Cache:
     def __init__(self, max_weight: int = MAX_WEIGHT) -> None:
         self._held: dict[tuple[str, bytes], Tracked] = {}
         self._weights: dict[tuple[str, bytes], int] = {}
-        self._weight = 0
+        self.weight = 0
+        """Of all that is held."""
         self._max_weight = max_weight
 
     def get(self, tenant: str, key: bytes) -> Tracked | None:
@@ -51,21 +52,21 @@ class Cache:
             self._forget(place)
             return
         weight = len(tracked.state.executions) + _OWN_WEIGHT
-        self._weight += weight - self._weights.get(place, 0)
+        self.weight += weight - self._weights.get(place, 0)
         self._weights[place] = weight
 
     def trim(self) -> None:
         """Let go of the longest held while there are too many: between two steps, since within one whoever was
         found here must stay until it is folded."""
-        while self._weight > self._max_weight and self._weights:
+        while self.weight > self._max_weight and self._weights:
             self._forget(next(iter(self._weights)))
 
     def _forget(self, place: tuple[str, bytes]) -> None:
         self._held.pop(place, None)
-        self._weight -= self._weights.pop(place, 0)
+        self.weight -= self._weights.pop(place, 0)
 
     def clear(self) -> None:
         """Forget everything."""
         self._held.clear()
         self._weights.clear()
-        self._weight = 0
+        self.weight = 0

@@ -36,10 +36,11 @@ BATCH_RECORDS: Final = 20_000
 HELD_BACK: Final = 8
 """So many times larger batches may be, under pressure, where they are written in parts: several records of a
 transaction are then there together, are folded at once and written once."""
-HELD_BACK_DEAR: Final = 16
-"""The same where a write is dear: over a network an update costs several times what is folded for it, so that more
-records of a transaction at once are worth their memory. In this process they are not: twice as much gained a
-twentieth, and took 100 MB."""
+HELD_BACK_MOST: Final = 16
+"""The same where little is held of transactions before, or where a write is dear: over a network an update costs
+several times what is folded for it, so that more records of a transaction at once are always worth their memory."""
+HELD_TOGETHER: Final = 400_000
+"""Records and executions that may be in memory, before a batch is larger than `HELD_BACK` says."""
 IN_PIECES: Final = 200
 """Transactions of a step that were not told whole, from which on that pays: each costs some 20 µs more, while what a
 larger batch holds leaves the processor's cache, a quarter of a microsecond a record, and takes memory."""
@@ -238,9 +239,10 @@ class Projector:
     def _limit(self) -> int:
         writer = self._writer
         if writer.hold_back_s > 0:
-            return BATCH_RECORDS * HELD_BACK_DEAR
+            return BATCH_RECORDS * HELD_BACK_MOST
         if writer.max_changes is not None and self._in_pieces >= IN_PIECES:
-            return BATCH_RECORDS * HELD_BACK
+            room = HELD_TOGETHER - self._cache.weight
+            return min(max(BATCH_RECORDS * HELD_BACK, room), BATCH_RECORDS * HELD_BACK_MOST)
         return BATCH_RECORDS
 
     def _read(self) -> list[Page]:

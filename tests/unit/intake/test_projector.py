@@ -266,17 +266,22 @@ def test_parts_are_folded_from_states_that_no_write_pushed_out(store, weight):
 
 
 @pytest.mark.parametrize(
-    ("writer", "whole", "in_pieces"),
-    [(Parted, [8, 8, 8, 8], [8, 16, 8]), (lambda views: Slow(views, 0), [24, 8], [24, 8])],
-    ids=["in this process", "over a network"],
+    ("writer", "together", "whole", "in_pieces"),
+    [
+        (Parted, 0, [8, 8, 8, 8], [8, 16, 8]),
+        (Parted, 100, [8, 8, 8, 8], [8, 24]),
+        (lambda views: Slow(views, 0), 0, [24, 8], [24, 8]),
+    ],
+    ids=["in this process", "in this process, little held", "over a network"],
 )
 def test_more_is_taken_at_once_where_that_brings_the_pieces_of_transactions_together(
-    store, monkeypatch, writer, whole, in_pieces
+    store, monkeypatch, writer, together, whole, in_pieces
 ):
     for name, value in (
         ("BATCH_RECORDS", 8),
         ("HELD_BACK", 2),
-        ("HELD_BACK_DEAR", 3),
+        ("HELD_BACK_MOST", 3),
+        ("HELD_TOGETHER", together),
         ("IN_PIECES", 2),
         ("READ_PAGES", 1),
     ):
