@@ -1,5 +1,6 @@
 """Disk full, I/O errors, crashes: what was acknowledged stays, what was refused may be sent again."""
 
+import os
 import resource
 import shutil
 import sqlite3
@@ -59,6 +60,23 @@ def test_an_io_error_reopens_the_journal_before_it_takes_anything(store, reading
     store.journal.append([second])
     assert store.journal._connection is not connection
     assert reading.journal.read({}, 10) == [first, second]
+
+
+def test_a_store_that_may_not_be_written_says_so(store, opened, directory, monkeypatch):
+    store.close()
+    # As root, who may write everywhere: SQLite cannot open a directory either.
+    (directory / "journal.db").unlink()
+    (directory / "journal.db").mkdir()
+    with pytest.raises(StoreUnavailable) as plain:
+        opened(create=False)
+    monkeypatch.setattr(os, "access", lambda path, _: path != directory)
+
+    with pytest.raises(
+        StoreUnavailable, match=f"{directory} cannot be written, which SQLite needs for reading"
+    ):
+        opened(create=False)
+
+    assert "cannot be written" not in str(plain.value)
 
 
 def test_a_full_disk_leaves_the_views_as_they_were(store, folder, reading):

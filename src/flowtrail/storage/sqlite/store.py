@@ -1,6 +1,7 @@
 """The SQLite store, composed: a directory with `journal.db`, `views.db` and a lock."""
 
 import logging
+import os
 from pathlib import Path
 
 from flowtrail.model.clock import Clock, now_us
@@ -44,8 +45,15 @@ class SqliteStore:
             if not create and not self.journal.exists():
                 raise StoreMissing(f"there is no store in {self._directory}")
             _make_directory(self._directory)
-            self.journal.open()
-            self._files.settle()
+            try:
+                self.journal.open()
+                self._files.settle()
+            except StoreUnavailable as error:
+                if (place := _unwritable(self._directory)) is None:
+                    raise
+                # SQLite's own words are of a file that cannot be opened, or of writing, where somebody only reads.
+                told = f"{error}; {place} cannot be written, which SQLite needs for reading, too: mend its rights, or use a copy"
+                raise StoreUnavailable(told) from error
             self._pages.open()
             self._views.open()
 
@@ -79,6 +87,12 @@ class SqliteStore:
         # Last: whoever only reads cannot copy the log back, and the journal is to be one file afterwards.
         self.journal.close()
         self._hold.give_back()
+
+
+def _unwritable(directory: Path) -> Path | None:
+    """What of a store may not be written by this process, if anything."""
+    places = (directory, *sorted(directory.glob("*.db*")))
+    return next((place for place in places if not os.access(place, os.W_OK)), None)
 
 
 def _make_directory(directory: Path) -> None:
