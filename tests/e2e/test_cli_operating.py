@@ -2,7 +2,10 @@
 
 import json
 import re
+import resource
 import shlex
+from contextlib import contextmanager
+from threading import Event
 
 import pytest
 
@@ -10,7 +13,7 @@ from flowtrail.cli.console import size
 from flowtrail.server.run import serving
 from flowtrail.simulator.story import story
 from tests.support.program import NOW
-from tests.support.served import ndjson
+from tests.support.served import ndjson, served
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -114,6 +117,54 @@ def test_doctor_shows_no_password(flowtrail, scheme):
 
     assert (looked.code, "secret" in looked.out) == (1, False)
     assert f"BAD  store: {scheme}://me:…@127.0.0.1:1/shop?w=1" in looked.out
+
+
+@contextmanager
+def no_file_may_grow():
+    """Whatever writes to a file fails inside, as on a full disk; without root that cannot be had in earnest."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_doctor_goes_on_when_the_disk_is_full(flowtrail, told):
+    with no_file_may_grow():
+        looked = flowtrail("doctor", "--store", told.store, "--url", told.url, "--json")
+
+    findings = {each["what"]: each for each in json.loads(looked.out)}
+    assert (looked.code, looked.err) == (1, "")
+    assert findings["fsync"]["told"].startswith("writing at ")
+    assert "free some space" in findings["fsync"]["mend"]
+    assert findings["views"]["well"]
+    assert findings["reading"]["well"]
+
+
+def test_doctor_goes_on_when_the_place_of_a_store_cannot_be_reached(flowtrail):
+    looked = flowtrail("doctor", "--store", f"sqlite:./{'x' * 300}", "--json")
+
+    findings = {each["what"]: each for each in json.loads(looked.out)}
+    assert (looked.code, looked.err) == (1, "")
+    assert not findings["store"]["well"]
+    assert "database running" not in findings["store"]["mend"]
+    assert "server" in findings
+
+
+def test_doctor_tells_a_server_that_waits_for_its_store_from_none(flowtrail, monkeypatch):
+    monkeypatch.setattr("flowtrail.cli.doctor._ANSWER_S", 0.3)
+    with served() as server:
+        free = Event()
+        server.store.changes.revision = server.store.views_version = lambda: free.wait(30)
+        looked = flowtrail("doctor", "--url", server.url, "--json")
+        free.set()
+
+    findings = {each["what"]: each for each in json.loads(looked.out)}
+    assert looked.code == 1
+    assert findings["server"]["well"]
+    assert "timed out" in findings["readiness"]["told"]
+    assert "timed out" in findings["reading"]["told"]
 
 
 def test_what_doctor_recommends_can_be_pasted(flowtrail, tmp_path):

@@ -34,6 +34,10 @@ _SLOW_FSYNC_S: Final = 0.05
 _LEAST_NOW_US: Final = 1_704_067_200_000_000
 _SIZED: Final = re.compile(r"(.+)[ _]bytes")
 """A fact of a store that is a size: its name says the unit."""
+_ANSWER_S: Final = 3.0
+"""For each question to a server; longer than it waits for its store before it says that it is not ready."""
+_LOOK: Final = "wait for it, or look at its log"
+_ELSEWHERE: Final = "choose another with --store, or mend its rights"
 _NAME_ONE: Final = "name a server's own address with --url or FLOWTRAIL_URL"
 _EXTRAS: Final = {"pymongo": "mongodb", "pyarrow": "parquet"}
 
@@ -101,16 +105,25 @@ def _disk(store: str) -> Iterator[Finding]:
     if not store.startswith("sqlite:"):
         return
     place = Path(store.removeprefix("sqlite:")).absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    try:
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        yield Finding("directory", False, f"{place} cannot be reached: {error.strerror}", _ELSEWHERE)
+        return
     is_enough = free > _LEAST_FREE
     yield Finding("disk", is_enough, f"{size(free)} free at {place}", "" if is_enough else "free some space")
     if not place.is_dir() or not os.access(place, os.W_OK):
-        mend = "choose another with --store, or mend its rights"
-        yield Finding("directory", False, f"{place} cannot be written", mend)
+        yield Finding("directory", False, f"{place} cannot be written", _ELSEWHERE)
         return
-    took = fsync_seconds(place)
+    try:
+        took = fsync_seconds(place)
+    except OSError as error:
+        yield Finding(
+            "fsync", False, f"writing at {place}: {error.strerror}", "free some space, or mend the disk"
+        )
+        return
     is_quick = took < _SLOW_FSYNC_S
     mend = "" if is_quick else "acknowledgements wait for this: use a faster or a local disk"
     yield Finding("fsync", is_quick, f"{took * 1e3:.2f} ms", mend)
@@ -137,7 +150,7 @@ def _store(url: str, *, wanted: bool) -> Iterator[Finding]:
         yield Finding("store", not wanted, f"{told}: {error}", f"make one: flowtrail serve {named}")
         return
     except FlowtrailError as error:
-        yield Finding("store", False, f"{told}: {error}", _store_mend(error))
+        yield Finding("store", False, f"{told}: {error}", _store_mend(error, url))
         return
     try:
         health = store.check()
@@ -151,7 +164,7 @@ def _store(url: str, *, wanted: bool) -> Iterator[Finding]:
             yield Finding("store", True, ", ".join(starmap(_fact, health.facts.items())))
         yield from _views(store, named)
     except FlowtrailError as error:
-        yield Finding("store", False, str(error), _store_mend(error))
+        yield Finding("store", False, str(error), _store_mend(error, url))
     finally:
         store.close()
 
@@ -161,13 +174,15 @@ def _fact(name: str, value: str | int) -> str:
     return f"{name} {value}" if sized is None else f"{sized[1]} {size(int(value))}"
 
 
-def _store_mend(error: FlowtrailError) -> str:
+def _store_mend(error: FlowtrailError, url: str) -> str:
     if isinstance(error, StoreTooNew):
         return "install the Flowtrail that wrote it, or a newer one"
     if isinstance(error, Damaged):
         return "of the views: remove views.db*, they are made anew; of the journal: put a copy back"
     if isinstance(error, Refusal):
         return f"name one of: {error.allowed}" if error.allowed else ""
+    if url.startswith("sqlite:"):
+        return "mend the rights of the directory and of the files in it, or the disk"
     return "is the database running, and its address right?"
 
 
@@ -203,29 +218,42 @@ def _server(named: str | None, *, wanted: bool) -> Iterator[Finding]:
     key = settings.api_key()
     try:
         with Client(url, key).http as client:
-            client.timeout = httpx2.Timeout(3)
-            health, ready = client.get("/healthz"), client.get("/readyz")
-            listed = client.get("/v1/transactions", params={"page_size": 1, "count": "none"})
+            client.timeout = httpx2.Timeout(_ANSWER_S)
+            json_of(url, "/healthz", client.get("/healthz"))
+            yield Finding("server", True, f"{url} answers 200")
+            yield _readiness(client)
+            yield _reading(client, key)
     except Failure as failure:
         yield Finding("server", False, str(failure), _NAME_ONE)
-        return
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        told = f"none answers at {url} ({str(error) or type(error).__name__})"
+        told = f"none answers at {url} ({_why(error)})"
         yield Finding("server", not wanted, told, "start one: flowtrail serve")
-        return
+
+
+def _readiness(client: httpx2.Client) -> Finding:
     try:
-        json_of(url, "/healthz", health)
-    except Failure as failure:
-        yield Finding("server", False, str(failure), _NAME_ONE)
-        return
-    yield Finding("server", True, f"{url} answers {health.status_code}")
+        ready = client.get("/readyz")
+    except httpx2.HTTPError as error:
+        return Finding("readiness", False, f"it does not say whether it is ready ({_why(error)})", _LOOK)
     is_ready = ready.status_code == 200
     told = "ready" if is_ready else f"not ready: {ready.text[:200]}"
-    yield Finding("readiness", is_ready, told, "" if is_ready else "wait for it, or look at its log")
+    return Finding("readiness", is_ready, told, "" if is_ready else _LOOK)
+
+
+def _reading(client: httpx2.Client, key: str | None) -> Finding:
+    try:
+        listed = client.get("/v1/transactions", params={"page_size": 1, "count": "none"})
+    except httpx2.HTTPError as error:
+        return Finding("reading", False, f"a list is not answered ({_why(error)})", _LOOK)
     if listed.status_code in {401, 403}:
         mend = "set FLOWTRAIL_API_KEY to the key that the server was started with"
-        yield Finding("key", False, "the server wants another key" if key else "the server wants a key", mend)
-    elif listed.status_code != 200:
-        yield Finding("reading", False, f"a list is answered with {listed.status_code}: {listed.text[:200]}")
-    else:
-        yield Finding("reading", True, "a list can be read")
+        return Finding(
+            "key", False, "the server wants another key" if key else "the server wants a key", mend
+        )
+    if listed.status_code != 200:
+        return Finding("reading", False, f"a list is answered with {listed.status_code}: {listed.text[:200]}")
+    return Finding("reading", True, "a list can be read")
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
