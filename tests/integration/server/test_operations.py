@@ -1,6 +1,7 @@
 """What operators ask: alive, ready, how it is doing, and what it can do."""
 
 import re
+from threading import Event
 
 import httpx2
 import msgspec
@@ -54,6 +55,17 @@ def test_a_server_whose_store_cannot_be_read_is_not_ready(server):
     assert "nobody answers" in told["reasons"][0]
     assert server.get("/healthz").status_code == 200
     assert metrics_of(server)["flowtrail_reads",] >= 0, "metrics are wanted most when the store is gone"
+
+
+def test_a_store_that_hangs_is_told_as_such(server, monkeypatch):
+    monkeypatch.setattr("flowtrail.server.routes.operations.READY_S", 0.05)
+    free = Event()
+    server.store.changes.revision = lambda: free.wait(30)
+
+    told = problem(server.get("/readyz"), 503, "not_ready")
+    free.set()
+
+    assert told["reasons"] == ["the store cannot be read: it did not answer within 0.05 s"]
 
 
 def test_a_server_that_stops_is_not_ready(server):

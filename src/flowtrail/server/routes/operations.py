@@ -52,7 +52,9 @@ async def _of_store(services: Services) -> list[str]:
     except StoreError as error:
         return [f"the store cannot be read: {error}"]
     except Problem as problem:
-        return [f"the store cannot be read: {problem.message}"]
+        # What the problem recommends is for whoever asked for much; nothing less can be asked for than this.
+        late = f"it did not answer within {READY_S:g} s"
+        return [f"the store cannot be read: {late if problem.code == 'read_timeout' else problem.message}"]
     return []
 
 
