@@ -163,6 +163,29 @@ def test_stats_of_an_empty_store_say_so(flowtrail, tmp_path):
     assert (told.code, told.err) == (0, "nothing is counted yet\n")
 
 
+def test_stats_by_status_shows_no_counts_that_nobody_made(flowtrail, told):
+    shown = flowtrail("stats", "flow:shop-to-erp", "--group-by", "status", "--url", told.url)
+
+    header, *rows = shown.out.splitlines()
+    assert header.split()[:3] == ["STATUS", "COUNT", "FAILED"]
+    assert all(len(row.split()) == 2 for row in rows), shown.out
+    assert "failed" in [row.split()[0] for row in rows]
+
+
+@pytest.mark.parametrize("grouping", ["stage", "exception", "flow,predicate"])
+def test_stats_by_what_only_executions_have_count_executions(flowtrail, told, grouping):
+    shown = flowtrail("stats", "flow:shop-to-erp", "--group-by", grouping, "--url", told.url)
+    asked = flowtrail("stats", "flow:shop-to-erp", "--group-by", grouping, "--json", "--url", told.url)
+
+    header, *rows = shown.out.splitlines()
+    names = grouping.upper().split(",")
+    assert header.split()[: len(names) + 1] == [*names, "COUNT"]
+    buckets = json.loads(asked.out)["buckets"]
+    counts = [(bucket.get("executions") or bucket["transactions"])["arrivals"] for bucket in buckets]
+    assert [int(row.split()[len(names)]) for row in rows] == counts
+    assert [row.split()[len(names) - 1] for row in rows].count("(whole)") == 1
+
+
 def test_stats_shows_blocks_and_flows(flowtrail, told):
     by_block = flowtrail("stats", "flow:shop-to-erp", "--url", told.url)
     by_flow = flowtrail("stats", "flow:shop-to-erp", "--group-by", "flow", "--url", told.url)

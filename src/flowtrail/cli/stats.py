@@ -49,6 +49,8 @@ def command(
     return 0
 
 
+_OF_EXECUTIONS: Final = frozenset({"block", "stage", "worker", "predicate", "exception", "problem"})
+"""What only executions have: transactions as a whole have an entry beside them."""
 _NAME: Final = 8
 _EXECUTIONS: Final = {
     "COUNT": 6, "FAILED": 6, "SKIPPED": 7, "WAIT P50": 9, "WAIT P95": 9, "WORK P50": 9, "WORK P95": 9, "WORK P99": 9
@@ -65,10 +67,10 @@ _SPARE: Final = (
 
 
 def _table(answer: dict[str, Any]) -> Table:
-    """Rows of executions where blocks are told apart, else of transactions with what their executions came to."""
-    by_block = "block" in answer["group_by"]
+    """Rows of executions where these are told apart, else of transactions with what their executions came to."""
+    by_execution = not _OF_EXECUTIONS.isdisjoint(answer["group_by"])
     names = (["FROM"] if answer["step"] else []) + [name.upper() for name in answer["group_by"]]
-    columns = _EXECUTIONS if by_block else _TRANSACTIONS
+    columns = _EXECUTIONS if by_execution else _TRANSACTIONS
     shown = fitting({name: 19 if name == "FROM" else _NAME for name in names} | columns, _SPARE)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
@@ -78,16 +80,15 @@ def _table(answer: dict[str, Any]) -> Table:
     for bucket in answer["buckets"]:
         cells = [Text(moment(bucket["from"]))] if answer["step"] else []
         cells += [Text(_label(bucket, name)) for name in answer["group_by"]]
-        numbers = dict(
-            zip(columns, _execution_row(bucket) if by_block else _transaction_row(bucket), strict=True)
-        )
+        row = _execution_row(bucket) if by_execution else _transaction_row(bucket)
+        numbers = dict(zip(columns, row, strict=True))
         table.add_row(*cells, *(numbers[name] for name in shown[len(names) :]))
     return table
 
 
 def _label(bucket: dict[str, Any], name: str) -> str:
     value = bucket["group"].get(name)
-    if value is None and name == "block" and "transactions" in bucket:
+    if value is None and name in _OF_EXECUTIONS and "transactions" in bucket:
         return "(whole)"
     return safe(value or "–")
 
@@ -109,6 +110,9 @@ def _transaction_row(bucket: dict[str, Any]) -> list[Text]:
     counts = bucket.get("transactions") or {}
     executions = bucket.get("executions") or {}
     took = bucket.get("duration_s") or {}
+    if counts and "failed" not in counts:
+        # By status they are counted by when they opened, and by nothing else: what is not told is not none.
+        return [Text(str(counts["arrivals"])), *[Text("")] * (len(_TRANSACTIONS) - 1)]
     return [
         Text(str(counts.get("arrivals", 0))),
         _failures(counts),
