@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from tests.support.program import NOW
-from tests.support.served import ndjson
+from tests.support.served import ndjson, transaction
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -70,6 +70,23 @@ def test_show_takes_ids_and_keys_and_says_when_more_match(flowtrail, told):
     by_key = flowtrail("show", "C-1", "--url", told.url)
     assert by_key.code == 0
     assert "transactions match; this is the newest" in by_key.err
+
+
+def test_show_takes_the_object_that_is_called_so_before_those_that_have_it_as_a_key(flowtrail, told):
+    order = transaction(9_001, flow="shop", created_at=NOW)
+    number = order["object_id"]
+    items = [
+        transaction(
+            9_001 + item, flow="shop", object_type="item", keys={"order": number}, created_at=NOW + item
+        )
+        for item in (1, 2)
+    ]
+    told.client.wait_visible(told.client.records(ndjson([order, *items]))["token"])
+
+    shown = flowtrail("show", number, "--url", told.url)
+
+    assert shown.out.startswith(f"order {number} ")
+    assert "3 transactions match; this is the newest that is called so. All: flowtrail list" in shown.err
 
 
 @pytest.mark.parametrize("name", ["0AF7651916CD43DD8448EB211C80319C", "ab" * 15 + "cd"])

@@ -15,6 +15,8 @@ from flowtrail.model.errors import shorten
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The same as others write it."""
+_LOOKED_AT: Final = 1_000
+"""Transactions among which the one that is called so is looked for."""
 
 
 def command(
@@ -24,7 +26,7 @@ def command(
     json: Annotated[bool, Parameter(help="The API's answer, with its lineage.")] = False,
     target: Target | None = None,
 ) -> int:
-    """Show the life of one transaction; an object's id shows its newest."""
+    """Show the life of one transaction; an object's id shows its newest, a key the newest that has it."""
     with connected(target or Target()) as client:
         found = _find(client, id)
         found["blocks"] += _rest(client, found)
@@ -49,7 +51,7 @@ def _find(client: Client, text: str) -> dict[str, Any]:
             if failure.code != NOT_FOUND:
                 raise
     quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    page = client.get("/v1/transactions", q=quoted, page_size=2)
+    page = client.get("/v1/transactions", q=quoted, page_size=_LOOKED_AT)
     if not page["transactions"] and _UUID.fullmatch(lower):
         # An object may be called like that too, and then it was meant.
         return _find(client, lower.replace("-", ""))
@@ -57,13 +59,17 @@ def _find(client: Client, text: str) -> dict[str, Any]:
         raise Failure(
             f"nothing is known of {shorten(text)!r}: neither an id, an object id nor a key", NOT_FOUND
         )
+    # Of an order's number its items may have made a key, and they are newer than the order.
+    found = [row["id"] for row in page["transactions"]]
+    own = [row["id"] for row in page["transactions"] if row["object_id"] == text]
     if page["total"] > 1:
         about = "" if page["total_is_exact"] else "at least "
+        which = "the newest that is called so" if own and own[0] != found[0] else "the newest"
         errors.print(
-            f"{about}{page['total']} transactions match; this is the newest. All:"
+            f"{about}{page['total']} transactions match; this is {which}. All:"
             f" flowtrail list {shlex.quote(quoted)}"
         )
-    return dict(client.get(f"/v1/transactions/{page['transactions'][0]['id']}"))
+    return dict(client.get(f"/v1/transactions/{(own or found)[0]}"))
 
 
 def _rest(client: Client, found: dict[str, Any]) -> list[dict[str, Any]]:
