@@ -1,6 +1,7 @@
 """Tables on a terminal that is too narrow for all of their columns."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -68,12 +69,20 @@ def test_what_is_left_out_first_is_what_is_missed_least(flowtrail, named, width)
         return flowtrail(*words, "--url", named.url).out.splitlines()[0]
 
     width(80)
-    assert titles("list").split() == ["OPENED", "OBJECT", "FLOW", "STATUS", "BLOCK", "DURATION"]
+    assert titles("list").split() == ["OPENED", "(UTC)", "OBJECT", "FLOW", "STATUS", "BLOCK", "DURATION"]
     assert "WAIT P50" in titles("stats")
     assert "WORK P99" not in titles("stats")
     width(1_000)
     assert titles("list").split()[-1] == "ID"
     assert "WORK P99" in titles("stats")
+
+
+@pytest.mark.parametrize("words", [["list"], ["producers"], ["stats", "--step", "1h"]])
+def test_a_table_says_which_zone_its_instants_are_in(flowtrail, named, words):
+    titles, row = flowtrail(*words, "--url", named.url).out.splitlines()[:2]
+
+    assert re.search(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", row)
+    assert "(UTC)" in titles
 
 
 def test_json_is_whole_on_any_terminal(flowtrail, named, width):

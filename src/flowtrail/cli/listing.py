@@ -14,9 +14,9 @@ from flowtrail.cli.usage import Whole
 from flowtrail.projection.life import name_of
 
 _COLUMNS: Final = {
-    "OPENED": 19, "OBJECT": 12, "FLOW": 8, "STATUS": 10, "BLOCK": 8, "DURATION": 9, "ID": 32
+    "OPENED (UTC)": 19, "OBJECT": 12, "FLOW": 8, "STATUS": 10, "BLOCK": 8, "DURATION": 9, "ID": 32
 }  # fmt: skip
-_SPARE: Final = ("ID", "BLOCK", "FLOW", "OPENED", "DURATION")
+_SPARE: Final = ("ID", "BLOCK", "FLOW", "OPENED (UTC)", "DURATION")
 """What a narrow terminal does without, first to last."""
 _NAMES: Final = frozenset({"OBJECT", "FLOW", "BLOCK"})
 
@@ -107,7 +107,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 def _cells(row: dict[str, Any]) -> dict[str, Text]:
     status = row["status"]
     return {
-        "OPENED": Text(moment(row["opened_at"])),
+        "OPENED (UTC)": Text(moment(row["opened_at"])),
         "OBJECT": Text(safe(name_of(row))),
         "FLOW": Text(safe(row["flow"] or "")),
         "STATUS": Text(status, style=COLOURS.get(status, "")),

@@ -64,9 +64,10 @@ def _see_that_it_is_known(client: Client, producer: str, *, is_asked_of_all: boo
 
 
 _COLUMNS: Final = {
-    "PRODUCER": 12, "VERDICT": 8, "RECEIVED": 8, "MISSING": 7, "REJECTED": 8, "DROPPED": 7, "LAST SEEN": 19, "WHAT": 16
+    "PRODUCER": 12, "VERDICT": 8, "RECEIVED": 8, "MISSING": 7, "REJECTED": 8, "DROPPED": 7, "LAST SEEN (UTC)": 19,
+    "WHAT": 16,
 }  # fmt: skip
-_SPARE: Final = ("LAST SEEN", "REJECTED", "DROPPED", "RECEIVED", "MISSING")
+_SPARE: Final = ("LAST SEEN (UTC)", "REJECTED", "DROPPED", "RECEIVED", "MISSING")
 """What a narrow terminal does without, first to last; what is missing stands under WHAT, too."""
 
 
@@ -75,7 +76,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in shown:
         is_text = title in {"PRODUCER", "WHAT"}
-        is_number = not is_text and title not in {"VERDICT", "LAST SEEN"}
+        is_number = not is_text and title not in {"VERDICT", "LAST SEEN (UTC)"}
         table.add_column(
             title,
             overflow="fold" if is_text else "ellipsis",
@@ -96,7 +97,7 @@ def _cells(row: dict[str, Any]) -> dict[str, Text]:
         "MISSING": _bad(row["missing"]),
         "REJECTED": _bad(row["rejected"]),
         "DROPPED": _bad(_dropped(row)),
-        "LAST SEEN": Text(moment(row["last_seen"])),
+        "LAST SEEN (UTC)": Text(moment(row["last_seen"])),
         "WHAT": Text(safe(_what(row))),
     }
 

@@ -69,12 +69,12 @@ _SPARE: Final = (
 def _table(answer: dict[str, Any]) -> Table:
     """Rows of executions where these are told apart, else of transactions with what their executions came to."""
     by_execution = not _OF_EXECUTIONS.isdisjoint(answer["group_by"])
-    names = (["FROM"] if answer["step"] else []) + [name.upper() for name in answer["group_by"]]
+    names = (["FROM (UTC)"] if answer["step"] else []) + [name.upper() for name in answer["group_by"]]
     columns = _EXECUTIONS if by_execution else _TRANSACTIONS
-    shown = fitting({name: 19 if name == "FROM" else _NAME for name in names} | columns, _SPARE)
+    shown = fitting({name: 19 if name == "FROM (UTC)" else _NAME for name in names} | columns, _SPARE)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, overflow="fold", no_wrap=name == "FROM")
+        table.add_column(name, overflow="fold", no_wrap=name == "FROM (UTC)")
     for name in shown[len(names) :]:
         table.add_column(name, justify="right", no_wrap=True)
     for bucket in answer["buckets"]:
