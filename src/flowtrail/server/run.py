@@ -27,6 +27,7 @@ from flowtrail.server.tuning import tune
 from flowtrail.server.workers import Workers, tasks
 from flowtrail.storage import open_store
 from flowtrail.storage.interface import Store
+from flowtrail.storage.urls import shown
 
 log = logging.getLogger(__name__)
 
@@ -147,10 +148,3 @@ def _announce(settings: Settings, address: str) -> None:
 def _say(message: str, code: int) -> int:
     print(f"flowtrail: {message}", file=sys.stderr)  # noqa: T201
     return code
-
-
-def shown(store_url: str) -> str:
-    """A store's URL without what must not be seen."""
-    scheme, separator, rest = store_url.partition("://")
-    user, at, place = rest.rpartition("@")
-    return f"{scheme}://…@{place}" if separator and at and user else store_url

@@ -62,6 +62,15 @@ def test_a_server_that_does_not_answer_is_unavailable():
 
 def test_a_password_is_never_shown():
     assert shown("mongodb://me:secret@host:1/d?w=1") == "mongodb://me:…@host:1/d?w=1"
+    assert shown("mongodb://host/db?w=1") == "mongodb://host/db?w=1"
+    assert shown("sqlite:./a@b") == "sqlite:./a@b"
+
+
+@pytest.mark.parametrize(
+    "option", ["tlsCertificateKeyFilePassword", "proxyPassword", "authMechanismProperties"]
+)
+def test_a_secret_among_the_options_is_not_shown_either(option):
+    assert shown(f"mongodb://host/d?{option}=AWS:secret&w=1") == f"mongodb://host/d?{option}=…&w=1"
 
 
 @pytest.mark.parametrize("password", ["sec#ret", "sec/ret", "sec?ret", "sec:ret"])

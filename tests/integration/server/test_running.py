@@ -8,7 +8,7 @@ import pytest
 
 from flowtrail.model.errors import Refusal, StoreMissing
 from flowtrail.server.listening import CannotListen
-from flowtrail.server.run import serve, serving, shown
+from flowtrail.server.run import serve, serving
 from flowtrail.server.settings import SETTINGS, Settings, read_settings
 from flowtrail.storage import open_store
 from tests.support.served import NDJSON, ndjson, transaction, transaction_id
@@ -72,12 +72,6 @@ def test_what_is_given_beats_the_environment_and_the_environment_the_defaults():
 def test_every_setting_is_in_the_table_once():
     assert [setting.field for setting in SETTINGS] == [entry.name for entry in fields(Settings)]
     assert len({setting.variable for setting in SETTINGS}) == len(SETTINGS)
-
-
-def test_a_url_is_shown_without_its_password():
-    assert shown("mongodb://me:secret@host/db?x=1") == "mongodb://…@host/db?x=1"
-    assert shown("mongodb://host/db") == "mongodb://host/db"
-    assert shown("sqlite:./a@b") == "sqlite:./a@b"
 
 
 def test_a_server_inside_a_program_takes_in_and_projects(store):
