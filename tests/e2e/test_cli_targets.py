@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from flowtrail.cli import settings
+from flowtrail.cli.failures import Failure
 from flowtrail.cli.target import Client
 from flowtrail.simulator.story import story
 from tests.support.program import NOW, PROGRAM
@@ -164,6 +165,28 @@ def test_what_is_not_visible_yet_is_not_asked_for_without_a_pause():
 
     client.wait_visible("token")
     assert waited == [2.0, 0.1]
+
+
+def test_a_server_that_restarts_while_records_become_visible_is_waited_for(monkeypatch):
+    client, waited = answering(httpx2.Response(502), httpx2.Response(200))
+    answered, away = client.http.request, iter([httpx2.ConnectError("refused")] * 2)
+
+    def request(*words, **rest):
+        if error := next(away, None):
+            raise error
+        return answered(*words, **rest)
+
+    monkeypatch.setattr(client.http, "request", request)
+
+    client.wait_visible("token")
+    assert waited == [1.0, 1.0, 0.1]
+
+
+def test_a_server_that_stays_away_is_not_waited_for_without_end(monkeypatch):
+    monkeypatch.setattr("flowtrail.cli.target._PATIENCE_S", -1.0)
+
+    with pytest.raises(Failure, match="does not answer"):
+        Client("http://127.0.0.1:1", None).wait_visible("token")
 
 
 def test_a_document_of_which_nothing_comes_for_a_while_is_waited_for():

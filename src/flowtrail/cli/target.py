@@ -102,17 +102,29 @@ class Client:
                 raise Failure("interrupted", INTERRUPTED)
 
     def wait_visible(self, token: str, seconds: float = 600) -> None:
-        """Return once what the token names can be read. Raises: Failure after that many seconds."""
+        """Return once what the token names can be read, also when the server is away for `_PATIENCE_S` meanwhile.
+
+        Raises: Failure after that many seconds.
+        """
         until = monotonic_s() + seconds
+        back_by = monotonic_s() + _PATIENCE_S
         while True:
-            answer = self._send(
-                "GET", "/v1/transactions?page_size=1&count=none", headers={"Flowtrail-After": token}
-            )
-            if answer.status_code == httpx2.codes.OK:
-                return
-            if answer.status_code not in (503, 504) or monotonic_s() > until:
-                raise problem(self.url, answer)
-            self.stopping.wait(_asked_s(answer, _PAUSE_S))
+            wait_s = 1.0
+            try:
+                answer = self._send(
+                    "GET", "/v1/transactions?page_size=1&count=none", headers={"Flowtrail-After": token}
+                )
+            except Failure:
+                if monotonic_s() > back_by:
+                    raise
+            else:
+                if answer.status_code == httpx2.codes.OK:
+                    return
+                if answer.status_code not in _TRY_AGAIN or monotonic_s() > until:
+                    raise problem(self.url, answer)
+                back_by = monotonic_s() + _PATIENCE_S
+                wait_s = _asked_s(answer, _PAUSE_S)
+            self.stopping.wait(wait_s)
 
     def _send(self, method: str, path: str, **rest: Any) -> httpx2.Response:
         try:
