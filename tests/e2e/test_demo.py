@@ -13,6 +13,7 @@ from time import monotonic
 
 import pytest
 
+from flowtrail.cli import demo, settings
 from flowtrail.simulator.story import story
 from tests.support.logs import ocel_rows, span_rows, write_ocel, write_spans
 from tests.support.truth import data_folder
@@ -147,6 +148,17 @@ def test_an_end_that_python_drops_is_known_all_the_same():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "went on [15]\n"
+
+
+@pytest.mark.parametrize(("named", "is_named"), [(None, False), ("http://elsewhere", True)])
+def test_what_it_recommends_asks_itself_whatever_server_the_environment_names(monkeypatch, named, is_named):
+    monkeypatch.delenv("FLOWTRAIL_URL", raising=False)
+    if named is not None:
+        monkeypatch.setenv("FLOWTRAIL_URL", named)
+
+    commands = demo._commands(settings.DEFAULT_URL)
+
+    assert [words[-2:] == ["--url", settings.DEFAULT_URL] for words in commands] == [is_named] * 3
 
 
 def test_the_story_is_told_anew_each_time_and_ends_about_now():

@@ -123,7 +123,8 @@ def _free(port: int) -> int:
 
 
 def _commands(url: str) -> list[list[str]]:
-    where = [] if url == settings.DEFAULT_URL else ["--url", url]
+    # What the environment names counts before the default port, here and most likely in the second terminal.
+    where = [] if url == settings.DEFAULT_URL and settings.url() is None else ["--url", url]
     return [
         ["show", "4711", *where],
         ["list", "status:failed", "--limit", "10", *where],
