@@ -23,7 +23,15 @@ from flowtrail.cli.replies import json_of
 from flowtrail.cli.target import Client
 from flowtrail.ledger.report import page_place
 from flowtrail.model.clock import monotonic_s, now_us
-from flowtrail.model.errors import Damaged, FlowtrailError, Refusal, StoreMissing, StoreTooNew, counted
+from flowtrail.model.errors import (
+    Damaged,
+    FlowtrailError,
+    Refusal,
+    StoreFull,
+    StoreMissing,
+    StoreTooNew,
+    counted,
+)
 from flowtrail.projection.version import PROJECTION_VERSION
 from flowtrail.storage import open_store
 from flowtrail.storage.interface import Store
@@ -177,6 +185,8 @@ def _fact(name: str, value: str | int) -> str:
 def _store_mend(error: FlowtrailError, url: str) -> str:
     if isinstance(error, StoreTooNew):
         return "install the Flowtrail that wrote it, or a newer one"
+    if isinstance(error, StoreFull):
+        return "free some space"
     if isinstance(error, Damaged):
         return "of the views: remove views.db*, they are made anew; of the journal: put a copy back"
     if isinstance(error, Refusal):

@@ -62,6 +62,15 @@ def test_an_io_error_reopens_the_journal_before_it_takes_anything(store, reading
     assert reading.journal.read({}, 10) == [first, second]
 
 
+def test_a_store_that_is_opened_on_a_full_disk_says_so(store, opened):
+    store.close()
+
+    with no_file_may_grow(1_000), pytest.raises(StoreFull, match="no space is left"):
+        opened(create=False)
+
+    opened(create=False)
+
+
 def test_a_store_that_may_not_be_written_says_so(store, opened, directory, monkeypatch):
     store.close()
     # As root, who may write everywhere: SQLite cannot open a directory either.

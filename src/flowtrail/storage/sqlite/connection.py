@@ -249,10 +249,14 @@ def store_errors(what: str) -> Iterator[None]:
 
 def translated(error: sqlite3.Error, what: str) -> StoreError:
     """The error of ours that says what a driver's error means."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & _PRIMARY
     message = f"{what}: {error}"
     if code == sqlite3.SQLITE_FULL:
         return StoreFull(message)
+    if extended == sqlite3.SQLITE_IOERR_SHMSIZE:
+        # The index of the log, which the first of all who open a database makes, if only for reading.
+        return StoreFull(f"{what}: no space is left for the index of its log ({error})")
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return Damaged(message)
     return StoreUnavailable(message)
