@@ -10,7 +10,7 @@ from flowtrail.model.clock import monotonic_s
 from flowtrail.model.errors import Damaged, Refusal
 from flowtrail.model.instants import format_instant
 from flowtrail.model.pages import Page
-from flowtrail.model.records import AnyRecord, BlockRecord, EndRecord, TransactionRecord
+from flowtrail.model.records import AnyRecord, BlockRecord, EndRecord, ReportRecord, TransactionRecord
 from flowtrail.query.cursors import read_page_token, write_page_token
 from flowtrail.query.items import Json, exception_item
 from flowtrail.query.parameters import read_id, read_page_size
@@ -108,6 +108,9 @@ def wire_json(record: AnyRecord, *, texts: bool = True) -> Json:
         value = getattr(record, name)
         if value is not None:
             found[name] = _wire_value(name, value, texts=texts)
+    if isinstance(record, ReportRecord):
+        # Required, also where it is empty, which is kept as none.
+        found.setdefault("dropped", {})
     return found
 
 

@@ -137,6 +137,7 @@ EVERYTHING = [
     {"kind": "flow", "flow": "shop", "version": "1", "at": BASE, "blocks": [{"name": NASTY, "workers": 2}]}
     | {"stages": ["in"], "deadline_s": 1.5},
     {"kind": "flow", "flow": "other", "version": "1", "at": BASE},
+    {"kind": "report", "at": BASE, "producer": "shop/1", "seq": 1, "produced": 2, "sent": 1, "dropped": {}},
 ]
 """Every field of every kind, odd characters in most; what nobody announced, and what is known by links alone."""
 
