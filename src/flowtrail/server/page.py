@@ -18,7 +18,7 @@ from flowtrail.model.errors import FlowtrailError
 from flowtrail.projection.life import told_seconds
 from flowtrail.query import producers, transactions
 from flowtrail.server.parameters import PAGE, read_parameters
-from flowtrail.server.problems import problem_of
+from flowtrail.server.problems import CODE, answer, problem_of
 from flowtrail.server.services import Services, caller_of, services_of
 from flowtrail.server.watching import lag_of
 
@@ -78,9 +78,10 @@ async def front_page(request: Request) -> Response:
         body = await services.reads.run(_made, services, caller_of(request).tenant, query)
         status = 200
     except FlowtrailError as error:
-        # A person looks: the same page says what is wrong, and keeps the status for whoever is a machine.
-        problem = problem_of(error)
-        waited, status = {}, problem.status
+        # A person looks: the same page says what is wrong, and keeps status and headers for whoever is a machine.
+        problem, later = problem_of(error), answer(error).headers.get("Retry-After")
+        waited, status = {} if later is None else {"Retry-After": later}, problem.status
+        request.scope[CODE] = problem.code
         body = _document(services, query, f'<p class="bad" role="alert">{escape(problem.message)}</p>', "")
     return Response(body, status, {**HEADERS, **waited}, "text/html")
 

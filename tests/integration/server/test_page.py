@@ -165,4 +165,6 @@ def test_a_page_of_a_store_that_fails_says_so(server):
     answer = server.get("/")
 
     assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert 'flowtrail_refusals_total{code="store_unavailable"} 1.0' in server.get("/metrics").text
     assert "nobody answers" in answer.text
