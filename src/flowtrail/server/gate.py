@@ -1,5 +1,6 @@
 """Where every request comes in and every answer goes out: who asks, what is counted, and no error in the open."""
 
+import asyncio
 import logging
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -50,6 +51,13 @@ class Gate:
             await self._app(scope, heard, observed)
         except ClientDisconnect:
             status = status or GONE
+        except asyncio.CancelledError:
+            if not self._services.stopping:
+                raise
+            # A stop has waited for this as long as it may. What was begun breaks off.
+            if not status:
+                scope[CODE] = _stopping().code
+                await answer_to(scope, _stopping())(scope, receive, observed)
         except Exception as error:
             if status and left:
                 # A feed that is left in the middle of an event fails at sending it: nobody is there to miss it.
@@ -71,6 +79,16 @@ class Gate:
         if b"%" in raw_path:
             _check_path(raw_path)
         scope[CALLER] = self._services.door.caller(scope)
+
+
+def _stopping() -> Problem:
+    return Problem(
+        503,
+        "stopping",
+        "the server stops, and did not wait any longer for this request",
+        retry_after_s=1,
+        headers={"Connection": "close"},
+    )
 
 
 def _check_path(raw_path: bytes) -> None:

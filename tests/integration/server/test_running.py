@@ -1,7 +1,11 @@
 """Starting: settings that cannot be meant, stores that cannot be had, and servers inside another program."""
 
+import http.client
+import json
+import socket
 import threading
 from dataclasses import fields
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -11,7 +15,8 @@ from flowtrail.server.listening import CannotListen
 from flowtrail.server.run import serve, serving
 from flowtrail.server.settings import SETTINGS, Settings, read_settings
 from flowtrail.storage import open_store
-from tests.support.served import NDJSON, ndjson, transaction, transaction_id
+from tests.support.faults import until
+from tests.support.served import NDJSON, ndjson, served, transaction, transaction_id
 
 
 @pytest.fixture
@@ -107,6 +112,38 @@ def test_when_it_is_left_what_was_taken_in_is_visible_and_the_store_is_free(stor
     assert [
         thread.name for thread in threading.enumerate() if thread.name in {"http", "commit", "decode"}
     ] == []
+
+
+def test_a_request_that_a_stop_does_not_wait_for_is_told_so(caplog):
+    with served(drain_s=0.1) as server:
+        place = urlsplit(server.url)
+        waiting = socket.create_connection((place.hostname, place.port), timeout=10)
+        head = "POST /v1/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        waiting.sendall(f"{head}Content-Length: 9\r\n\r\n{{".encode())
+        until(lambda: server.services.bodies.held == 9)
+
+    with waiting:
+        answer = http.client.HTTPResponse(waiting)
+        answer.begin()
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert json.loads(answer.read())["code"] == "stopping"
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_an_export_that_a_stop_does_not_wait_for_breaks_off_without_a_stack_trace(caplog):
+    with served(drain_s=0.1) as server:
+        server.seen(*(transaction(number, attributes={"text": "x" * 100_000}) for number in range(1, 150)))
+        place = urlsplit(server.url)
+        waiting = socket.create_connection((place.hostname, place.port), timeout=10)
+        waiting.sendall(b"GET /v1/export HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: server.services.exports.under_way == 1)
+
+    with waiting:
+        answer = http.client.HTTPResponse(waiting)
+        answer.begin()
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            answer.read()
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_any_number_may_read_a_store_that_is_written(store):
