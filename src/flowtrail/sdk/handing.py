@@ -13,7 +13,7 @@ from flowtrail.sdk.context import innermost
 from flowtrail.sdk.identity import Identity
 from flowtrail.sdk.notices import warn_once
 from flowtrail.sdk.telling import parent_of
-from flowtrail.sdk.tracecontext import Carried, read, write
+from flowtrail.sdk.tracecontext import Carried, Members, read, write
 
 _TRACE: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -42,7 +42,7 @@ def hand_on(transaction: Any, carrier: Any, *, handover: bool, set: Setter | Non
         object_type=identity.object_type,
         object_id=identity.object_id,
         state=identity.carried.state,
-        baggage=identity.carried.baggage,
+        baggage=_beside(carrier, identity.carried.baggage),
     )
     try:
         write_headers(write(carried, span), carrier, set)
@@ -52,6 +52,16 @@ def hand_on(transaction: Any, carrier: Any, *, handover: bool, set: Setter | Non
         )
         return False
     return True
+
+
+def _beside(carrier: Any, came: Members) -> Members:
+    """What others wrote: into this carrier before us, and, under other keys, what the transaction came with."""
+    try:
+        stands = read(*read_headers(carrier, None)).baggage
+    except Exception:  # noqa: BLE001 -- one that can only be written to holds nothing that we could keep
+        stands = ()
+    keys = {key for key, _ in stands}
+    return (*stands, *(member for member in came if member[0] not in keys))
 
 
 def _half_of(id: str) -> str:

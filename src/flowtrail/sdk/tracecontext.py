@@ -45,6 +45,8 @@ _NAMES: Final = (
 )
 _ZEROS: Final = "0" * 16
 
+Members = tuple[tuple[str, str], ...]
+
 
 class Carried(msgspec.Struct, kw_only=True):
     """What headers said. `transaction` is None where they are none of ours; `parent` an execution of it.
@@ -62,8 +64,8 @@ class Carried(msgspec.Struct, kw_only=True):
     version: str | None = None
     object_type: str | None = None
     object_id: str | None = None
-    state: tuple[tuple[str, str], ...] = ()
-    baggage: tuple[tuple[str, str], ...] = ()
+    state: Members = ()
+    baggage: Members = ()
 
 
 def read(traceparents: list[str], tracestates: list[str], baggages: list[str]) -> Carried:
@@ -85,7 +87,7 @@ def _is_parent(match: re.Match[str]) -> bool:
     return bool(trace.strip("0") and parent.strip("0"))
 
 
-def _read_state(text: str) -> tuple[tuple[str, str], ...]:
+def _read_state(text: str) -> Members:
     members: dict[str, str] = {}
     for member in text.split(",")[: 4 * _MOST_STATE_MEMBERS]:
         stripped = member.strip(" \t")
@@ -156,9 +158,20 @@ def _length(own: str, others: list[str]) -> int:
 
 
 def _write_baggage(carried: Carried) -> str:
+    """Members of others as they are, and ours before them as far as there is room: a transaction is found without."""
+    others = [f"{key}={value}" for key, value in carried.baggage][:_MOST_BAGGAGE_MEMBERS]
+    while others and _baggage_length(others) > _MOST_BAGGAGE_CHARS:
+        others.pop()
     values: list[tuple[str, Any]] = [(name, getattr(carried, field)) for name, field, _ in _NAMES]
-    members = [f"{name}={quote(value, safe='')}" for name, value in values if value is not None]
-    members += [f"{key}={value}" for key, value in carried.baggage][: _MOST_BAGGAGE_MEMBERS - len(members)]
-    while members and sum(len(each) + 1 for each in members) > _MOST_BAGGAGE_CHARS:
-        members.pop()
-    return ",".join(members)
+    ours: list[str] = []
+    for name, value in values:
+        if value is None or len(ours) + len(others) == _MOST_BAGGAGE_MEMBERS:
+            continue
+        member = f"{name}={quote(value, safe='')}"
+        if _baggage_length([*ours, member, *others]) <= _MOST_BAGGAGE_CHARS:
+            ours.append(member)
+    return ",".join([*ours, *others])
+
+
+def _baggage_length(members: list[str]) -> int:
+    return sum(len(each) + 1 for each in members) - 1

@@ -127,6 +127,48 @@ def test_the_trace_is_kept_as_a_fact_and_travels_on_with_what_others_said(sink):
     assert (resumed.id, resumed.trace) == (order.id, TRACE)
 
 
+@pytest.mark.parametrize(
+    "carrier",
+    [
+        {"Baggage": "user=bob,team=x;p=1", "x": "y"},
+        [("baggage", b"user=bob"), ("baggage", b"team=x;p=1"), ("x", b"y")],
+    ],
+)
+def test_baggage_that_stands_in_a_carrier_stays_there(sink, carrier):
+    incoming = {"traceparent": f"00-{TRACE}-{SPAN}-01", "baggage": "user=alice,region=eu"}
+    with flowtrail.transaction("order", "4711", carrier=incoming) as order:
+        order.inject(carrier)
+        order.inject(carrier)
+
+    (baggage,) = [value for name, value in dict(carrier).items() if name.lower() == "baggage"]
+    text = baggage.decode() if isinstance(baggage, bytes) else baggage
+    assert text.endswith("flowtrail.object=4711,user=bob,team=x;p=1,region=eu")
+    assert text.count("flowtrail.object") == 1
+    assert flowtrail.resume(carrier).object_id == "4711"
+
+
+def test_baggage_stays_in_a_carrier_that_is_set_by_a_function(sink):
+    carrier = {"baggage": "user=bob"}
+    with flowtrail.transaction("order", "4711") as order:
+        order.inject(carrier, set=lambda headers, name, value: headers.__setitem__(name, value))
+
+    assert carrier["baggage"].endswith("flowtrail.object=4711,user=bob")
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [",".join(f"k{number}=v" for number in range(64)), f"a={'x' * 4096},b={'y' * 4091}"],
+    ids=["64 members", "8192 characters"],
+)
+def test_members_of_others_stay_where_there_is_no_room_for_ours(sink, standing):
+    carrier = {"baggage": standing}
+    with flowtrail.transaction("order", "4711") as order:
+        order.inject(carrier)
+
+    assert carrier["baggage"] == standing
+    assert flowtrail.resume(carrier).id == order.id
+
+
 def test_a_trace_that_is_said_goes_on_too(sink):
     incoming = {"traceparent": f"00-{'b' * 32}-{SPAN}-01"}
     with flowtrail.transaction("order", "4711", trace=TRACE, carrier=incoming) as order:
