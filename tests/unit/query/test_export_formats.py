@@ -7,13 +7,14 @@ import tempfile
 
 import pytest
 
+from flowtrail.intake.importers import ImportOptions
 from flowtrail.model.errors import Refusal
 from flowtrail.query.export import FORMATS, open_export
 from flowtrail.query.export.names import Names
 from flowtrail.query.export.ocel import _Spool
 from flowtrail.query.export.parts import PART_BYTES
 from flowtrail.query.export.tables import EXECUTION_COLUMNS, TRANSACTION_COLUMNS
-from tests.support.exchange import exported, filled, write_export
+from tests.support.exchange import exported, filled, read_import, write_export
 from tests.support.standards import valid_ocel, valid_xes
 from tests.support.stories import BASE, canonical, story
 
@@ -77,6 +78,24 @@ def test_what_is_called_like_an_instant_of_ours_is_text_all_the_same(name, tmp_p
         assert [each.get("value") for each in told_of.findall("string") if each.get("key") == name] == [evil]
     for owner in (*log.object_types, *log.event_types):
         assert {each.name: each.type for each in owner.attributes}[name] == "string"
+
+
+def test_a_trace_is_identified_by_a_uuid_under_which_events_that_others_add_are_found(tmp_path):
+    file = write_export(filled(canonical(told())), tmp_path / "log.xes", "xes")
+    (trace,) = valid_xes(file).findall("trace")
+    added = (
+        '<event><string key="concept:name" value="check"/>'
+        '<date key="time:timestamp" value="2026-11-23T10:00:00Z"/></event></trace>'
+    )
+    file.write_text(file.read_text(encoding="utf-8").replace("</trace>", added), encoding="utf-8")
+
+    records, problems, _ = read_import("xes", file, ImportOptions())
+
+    assert [each.get("value") for each in trace.findall("id")] == ["0192e4a0-b1c2-7d3e-8f90-a1b2c3d4e5f6"]
+    assert problems == []
+    assert {record["transaction"] for record in records if record["kind"] == "block"} == {
+        "0192e4a0b1c27d3e8f90a1b2c3d4e5f6"
+    }
 
 
 def test_a_negative_value_stays_a_number():

@@ -178,7 +178,10 @@ class _Log:
         """From the first event on, the trace's name stands."""
         if STATEMENTS in trace.attributes:
             trace.ours = True
-            trace.id = trace.attributes[IDENTITY].raw if IDENTITY in trace.attributes else "0" * 32
+            # A UUID is written with hyphens.
+            trace.id = (
+                trace.attributes[IDENTITY].raw.replace("-", "") if IDENTITY in trace.attributes else "0" * 32
+            )
             self._say_carried(trace.attributes[STATEMENTS].raw)
             return
         if NAME not in trace.attributes:

@@ -7,6 +7,7 @@ last event carries the statements that importing goes by; the others say which e
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from flowtrail.model.exchange import EXECUTION, STATEMENTS
 from flowtrail.model.instants import format_instant
@@ -86,7 +87,7 @@ def _trace(asked: Asked, linked: Linked, names: Names) -> Iterator[str]:
     written: set[str] = {STATEMENTS}
     yield "<trace>\n"
     yield _fact("concept:name", names.given(stored.header.object_id, stored.id), written)
-    yield f'<id key="identity:id" value="{stored.id.hex()}"/>\n'
+    yield f'<id key="identity:id" value="{UUID(bytes=stored.id)}"/>\n'
     written.add("identity:id")
     for name, value in transaction_facts(stored, state):
         yield _fact(name, value, written)
