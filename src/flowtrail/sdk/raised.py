@@ -33,6 +33,30 @@ _traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 _arguments_of: Final = BaseException.__dict__["args"].__get__
 _members_of: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
 
+_said_of_group: Final = BaseExceptionGroup.__dict__["message"].__get__
+_FACTS: Final[dict[Any, dict[Any, frozenset[type]]]] = {
+    UnicodeDecodeError.__str__: {
+        UnicodeDecodeError.object: frozenset({bytes}),
+        UnicodeDecodeError.encoding: frozenset({str}),
+        UnicodeDecodeError.reason: frozenset({str}),
+    },
+    UnicodeEncodeError.__str__: {
+        UnicodeEncodeError.object: frozenset({str}),
+        UnicodeEncodeError.encoding: frozenset({str}),
+        UnicodeEncodeError.reason: frozenset({str}),
+    },
+    UnicodeTranslateError.__str__: {
+        UnicodeTranslateError.object: frozenset({str}),
+        UnicodeTranslateError.reason: frozenset({str}),
+    },
+    SyntaxError.__str__: {
+        SyntaxError.msg: frozenset({str}),
+        SyntaxError.filename: frozenset({str, type(None)}),
+        SyntaxError.lineno: frozenset({int, type(None)}),
+    },
+}
+"""What these classes make their sentence of, where no code but theirs runs for it. Their arguments would tell the whole
+text that could not be read, and not that it could not."""
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
 _SHORT: Final = 1_024
 
@@ -165,9 +189,22 @@ def message_of(raised: BaseException) -> str:
             return cut_text(arguments[0], MAX_MESSAGE_CHARS)
         if not arguments:
             return ""
-    if _are_plain(arguments) or type(asked) is not types.WrapperDescriptorType:
+    if asked is BaseExceptionGroup.__str__:
+        return _group_message(raised)
+    if _are_plain(arguments) or _is_sentence(asked, raised) or type(asked) is not types.WrapperDescriptorType:
         return _asked(raised)
     return cut_text(", ".join(_shown(each) for each in arguments[:8]), MAX_MESSAGE_CHARS)
+
+
+def _group_message(raised: BaseException) -> str:
+    count = len(_members_of(raised))
+    said = cut_text(str.__getitem__(_said_of_group(raised), slice(None)), MAX_MESSAGE_CHARS - _SHORT)
+    return f"{said} ({count} sub-exception{'s' if count > 1 else ''})"
+
+
+def _is_sentence(asked: Any, raised: BaseException) -> bool:
+    facts = _FACTS.get(asked) if type(asked) is types.WrapperDescriptorType else None
+    return facts is not None and all(type(fact.__get__(raised)) in types for fact, types in facts.items())
 
 
 def _are_plain(arguments: tuple[Any, ...]) -> bool:
