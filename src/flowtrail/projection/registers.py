@@ -61,6 +61,16 @@ def stamp_of(record: TransactionRecord | BlockRecord | EndRecord) -> Stamp:
     return (record.at, record.producer or "", record.seq or 0)
 
 
+def says_the_same(one: Any, other: Any) -> bool:
+    """Whether two statements, or lists of them, are the same to the byte. To Python `1`, `1.0` and `true` are equal."""
+    return one == other and _value_bytes(one) == _value_bytes(other)
+
+
+def is_among(statement: Any, statements: Iterable[Any]) -> bool:
+    """Whether one of the statements is the same as this one."""
+    return any(says_the_same(statement, held) for held in statements)
+
+
 def _rank(group: tuple[str, ...], value: tuple[Any, ...]) -> int:
     """Results are ordered by rank before stamp; every other register by stamp alone. Every final status has the same
     rank: between two of them the later statement wins."""

@@ -17,7 +17,7 @@ from flowtrail.model.records import (
     TransactionRecord,
     encode_record,
 )
-from flowtrail.projection.registers import join
+from flowtrail.projection.registers import is_among, join, says_the_same
 
 
 class Facts(msgspec.Struct, array_like=True, gc=False):
@@ -72,11 +72,11 @@ class State:
         if not before:
             self.opened = [record]
             return True
-        if record in before:
+        if is_among(record, before):
             return False
         self.opened, cut = join([*before, record])
         self.truncated = self.truncated or cut
-        return self.opened != before
+        return not says_the_same(self.opened, before)
 
     def add_end(self, record: EndRecord) -> bool:
         """Fold an end in; whether anything changed."""
@@ -84,7 +84,7 @@ class State:
         if before is None:
             self.ends[record.attempt] = [record]
             return True
-        if record in before:
+        if record in before:  # all of an end are texts and integers: equal ones are the same
             return False
         after, _ = join([*before, record])
         self.ends[record.attempt] = after
@@ -102,15 +102,13 @@ class State:
                 self._cut()
                 return True
             return True
-        if before == record:
-            return False
         statements = before if isinstance(before, list) else [before]
-        if record in statements:
+        if is_among(record, statements):
             return False
         after, cut = join([*statements, record])
-        self.truncated = self.truncated or cut
         self.executions[key] = after[0] if len(after) == 1 else after
-        return after != statements
+        self.truncated = self.truncated or cut
+        return not says_the_same(after, statements)
 
     def _cut(self) -> None:
         del self.executions[max(self.executions)]

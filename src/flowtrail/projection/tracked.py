@@ -22,7 +22,7 @@ from flowtrail.projection.difference import Difference, Folded, add_record, desc
 from flowtrail.projection.executions import arrival_at
 from flowtrail.projection.header import Header
 from flowtrail.projection.kept import Kept, merged
-from flowtrail.projection.registers import merged_block
+from flowtrail.projection.registers import is_among, merged_block
 from flowtrail.projection.state import State
 from flowtrail.projection.tally import Scope, Tally
 
@@ -62,7 +62,7 @@ class Tracked:
             return self._arrive(blocks, end, before, kept, tally)  # type: ignore[arg-type]
         state = self.state
         if len(state.executions) + len(records) > MAX_EXECUTIONS or any(
-            type(record) is TransactionRecord and record not in state.opened for record in records
+            type(record) is TransactionRecord and not is_among(record, state.opened) for record in records
         ):
             return self._again(records, before, tally)
         return self._next(records, before, kept, tally)

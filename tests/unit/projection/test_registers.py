@@ -41,3 +41,17 @@ def test_a_trace_that_reads_like_a_status_wins_by_its_stamp_alone(word):
     assert states[0].encode() == states[1].encode() == folded(later, ENDED, earlier, later).encode()
     assert "a trace" in {record.trace for record in states[0].opened}
     assert word not in {record.trace for record in states[0].opened}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, True), (0, False), (1, 1.0), (0.0, -0.0), ([{"a": 1}], [{"a": True}])]
+)
+def test_values_that_python_holds_equal_are_two_statements(one, other):
+    def told(*values):
+        return [
+            folded(*[replace(OPENED, attributes={"x": value}) for value in values], ENDED).encode(),
+            folded(*[replace(EXECUTION, details={"x": value}) for value in values]).encode(),
+        ]
+
+    assert told(one, other) == told(other, one)
+    assert told(one, other) == told(one, other, one, other)
