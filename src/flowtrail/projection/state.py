@@ -75,8 +75,7 @@ class State:
         if is_among(record, before):
             return False
         self.opened, cut = join([*before, record])
-        self.truncated = self.truncated or cut
-        return not says_the_same(self.opened, before)
+        return self._was_cut(cut) or not says_the_same(self.opened, before)
 
     def add_end(self, record: EndRecord) -> bool:
         """Fold an end in; whether anything changed."""
@@ -107,8 +106,13 @@ class State:
             return False
         after, cut = join([*statements, record])
         self.executions[key] = after[0] if len(after) == 1 else after
+        return self._was_cut(cut) or not says_the_same(after, statements)
+
+    def _was_cut(self, cut: bool) -> bool:
+        """Remember whether a map was cut; whether that is news: it is, also where what was cut off is all that came."""
+        news = cut and not self.truncated
         self.truncated = self.truncated or cut
-        return not says_the_same(after, statements)
+        return news
 
     def _cut(self) -> None:
         del self.executions[max(self.executions)]

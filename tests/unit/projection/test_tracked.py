@@ -1,5 +1,6 @@
 """What the projector keeps by differences equals what the definitions say, after every fold."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -71,6 +72,24 @@ def test_a_state_depends_on_the_set_of_records_alone(batch, random):
         for record in ends:
             joined.add_end(record)
     assert joined.encode() == folded(batch).encode() == folded(shuffled).encode()
+
+
+@pytest.mark.parametrize("kind", ["attributes", "details"])
+def test_a_name_too_many_is_told_although_nothing_else_of_its_record_counts(kind):
+    opened, execution = an_order(1)[:2]
+    record, field = (opened, "attributes") if kind == "attributes" else (execution, "details")
+    full = replace(record, **{field: {f"a{number:02}": number for number in range(64)}})
+    earlier = replace(record, **{"at": record.at - 1, field: {"b": 1}})
+    other = opened if record is execution else execution
+    tracked = Tracked("default")
+
+    told = [tracked.fold(batch, Tally()) for batch in ([other, full], [earlier])]
+
+    assert tracked.header.truncated
+    assert tracked.header == header_of(folded([earlier, full, other]))
+    loaded = State.load(told[1].facts, [each.piece for each in told if each.piece])
+    assert loaded.encode() == folded([earlier, full, other]).encode()
+    assert tracked.fold([earlier], Tally()) is None
 
 
 def test_what_the_executions_of_an_open_transaction_say_alike_is_held_once():
