@@ -18,7 +18,7 @@ from flowtrail.model.clock import now_us
 from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import format_instant
 from flowtrail.model.statuses import TRANSACTION_STATUSES
-from flowtrail.projection.cells import COHORT, COUNT, CellKey
+from flowtrail.projection.cells import COHORT, COUNT, EVENTS, CellKey
 from flowtrail.query.definitions import DEFAULT_STAGE, Declared, declared_flows
 from flowtrail.query.grouping import EXECUTIONS, TRANSACTIONS
 from flowtrail.query.items import Json
@@ -127,7 +127,7 @@ def _cohort_keys(store: Store, tenant: str, flow: str) -> list[CellKey]:
 
 
 def _shown(store: Store, tenant: str, edges: list[int], now: int) -> tuple[int, int]:
-    known = extent(store.cells, tenant, COHORT) or (now, now)
+    known = extent(store.cells, tenant, EVENTS) or (now, now)
     first = known[0] if edges[0] == ALL_TIME[0] else edges[0]
     if edges[1] != ALL_TIME[1]:
         return min(first, edges[1]), edges[1]

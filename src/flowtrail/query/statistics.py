@@ -23,7 +23,7 @@ from flowtrail.insight.table import Row, Table, rows
 from flowtrail.model.conditions import Condition
 from flowtrail.model.errors import Refusal
 from flowtrail.model.instants import format_instant
-from flowtrail.projection.cells import COHORT, EVENTS, Width
+from flowtrail.projection.cells import EVENTS, Width
 from flowtrail.query.grouping import (
     EXECUTIONS,
     KEY_PREFIX,
@@ -162,17 +162,17 @@ def _edges(store: Store, tenant: str, asked: _Asked, since: int | None, until: i
 def _shown(
     store: Store, tenant: str, asked: _Asked, since: int | None, until: int | None
 ) -> tuple[int, int] | None:
-    """The range as the answer names it; open ends are where the transactions' days begin and end."""
+    """The range as the answer names it; open ends are where the days of anything that is known begin and end."""
     if since is not None and until is not None:
         return since, until
-    known = extent(store.cells, tenant, COHORT)
+    known = extent(store.cells, tenant, EVENTS)
     if known is None:
         return None if since is None and until is None else (since or until or 0, until or since or 0)
     first = known[0] if since is None else since
     last = known[1] if until is None else until
     if until is None and last > asked.now:
         last = max(minute_ceiling(asked.now), first)
-    # Nothing opened before an end that lies before everything; it is still the end that was asked for.
+    # Nothing happened before an end that lies before everything; it is still the end that was asked for.
     return (min(first, last), last) if since is None else (first, max(first, last))
 
 

@@ -1,6 +1,7 @@
 """What may be asked of statistics, what answers it, and what the language can say of it."""
 
 import pytest
+from msgspec.structs import replace
 
 from flowtrail.insight import scanned, table
 from flowtrail.model.errors import Refusal
@@ -245,6 +246,26 @@ def test_an_end_before_everything_is_told_as_it_was_asked_for():
         get_flow(store, TENANT, "shop", to=before, now=T + 10**10),
     ):
         assert (answer["from"], answer["to"]) == (before, before)
+
+
+@pytest.mark.parametrize("asked", [{}, {"source": "scan"}, {"step": "1h"}, {"from_": format_instant(T)}])
+def test_an_open_range_is_told_to_hold_all_that_is_counted_in_it(asked):
+    opened, work, end = order(1)
+    days = 4 * 86_400_000_000
+    late = [
+        replace(work, queued_at=None, started_at=work.started_at + days, ended_at=work.ended_at + days),
+        replace(end, ended_at=end.ended_at + days),
+    ]
+    store = store_of([opened, *late])
+
+    answer = get_statistics(store, TENANT, now=T + 3 * days, **asked)
+    flow = get_flow(store, TENANT, "shop", from_=asked.get("from_"), now=T + 3 * days)
+
+    assert sum(bucket["transactions"]["delivered"] for bucket in answer["buckets"]) == 1
+    for told in (answer, flow):
+        assert micros(told["from"]) <= T
+        assert micros(told["to"]) > late[1].ended_at
+    assert all(micros(bucket["to"]) <= micros(answer["to"]) for bucket in answer["buckets"])
 
 
 def test_buckets_stand_at_multiples_of_the_step_and_the_outer_ones_are_cut():
